@@ -1,0 +1,241 @@
+package event
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Parse reads one line.
+func Parse(line []byte) (*Event, error) {
+	var e Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return nil, fmt.Errorf("read event: %w", err)
+	}
+	if e.V != Version {
+		return nil, fmt.Errorf("event of version %d: this program reads version %d", e.V, Version)
+	}
+	return &e, nil
+}
+
+// AppendJSON appends the event as one JSON object, without a newline. What is
+// not printable is escaped, so the line may go to a terminal.
+func (e *Event) AppendJSON(b []byte) []byte {
+	o := object{b: append(b, '{')}
+	o.uint("v", uint64(e.V))
+	o.uint("seq", e.Seq)
+	o.time("time", e.Time)
+	o.int("boot_ns", e.BootNS)
+	o.text("event", string(e.Event))
+	if e.NS != nil {
+		o.nested("ns", e.NS.fields)
+	}
+	if e.Object != nil {
+		o.nested("object", e.Object.fields)
+	}
+	o.known("errno", e.Errno)
+	if e.Process != nil {
+		o.nested("process", e.Process.fields)
+	}
+	if e.Container != nil {
+		o.nested("container", e.Container.fields)
+	}
+	o.known("syscall", e.Syscall)
+	o.known("abi", e.ABI)
+	if e.Lost != nil {
+		o.nested("lost", e.Lost.fields)
+	}
+	if e.Start != nil {
+		o.nested("start", e.Start.fields)
+	}
+	if e.Stop != nil {
+		o.nested("stop", e.Stop.fields)
+	}
+	return append(o.b, '}')
+}
+
+func (n *Namespace) fields(o *object) {
+	o.uint("inode", n.Inode)
+	o.uint("gen", uint64(n.Gen))
+	if n.ID != 0 {
+		o.uint("id", n.ID)
+	}
+	o.bool("initial", n.Initial)
+	o.foreign("label", n.Label)
+}
+
+func (ob *Object) fields(o *object) {
+	o.text("kind", ob.Kind)
+	if ob.ID != nil {
+		o.int("id", int64(*ob.ID))
+	}
+	o.text("key", ob.Key.String())
+	if ob.Size != nil {
+		o.uint("size", *ob.Size)
+	}
+	if ob.NSems != nil {
+		o.int("nsems", int64(*ob.NSems))
+	}
+	o.text("mode", ob.Mode.String())
+	o.texts("flags", ob.Flags)
+	if ob.UID != nil {
+		o.uint("uid", uint64(*ob.UID))
+	}
+	if ob.GID != nil {
+		o.uint("gid", uint64(*ob.GID))
+	}
+}
+
+func (p *Process) fields(o *object) {
+	o.uint("pid", uint64(p.PID))
+	o.uint("tid", uint64(p.TID))
+	if p.NSPID != 0 {
+		o.uint("ns_pid", uint64(p.NSPID))
+	}
+	o.uint("ppid", uint64(p.PPID))
+	o.uint("uid", uint64(p.UID))
+	o.uint("gid", uint64(p.GID))
+	o.foreign("comm", p.Comm)
+	o.foreign("parent_comm", p.ParentComm)
+	o.uint("cgroup_id", p.CgroupID)
+	if p.Cgroup != "" {
+		o.foreign("cgroup", p.Cgroup)
+	}
+}
+
+func (c *Container) fields(o *object) {
+	o.foreign("id", c.ID)
+	o.text("runtime", c.Runtime)
+}
+
+func (l *Lost) fields(o *object) {
+	o.uint("count", l.Count)
+	o.time("from", l.From)
+	o.time("to", l.To)
+}
+
+func (s *Start) fields(o *object) {
+	o.text("tool", s.Tool)
+	o.text("host", s.Host)
+	o.text("boot_id", s.BootID)
+	o.text("kernel", s.Kernel)
+	o.text("arch", s.Arch)
+	o.text("tier", s.Tier)
+	o.texts("gaps", s.Gaps)
+	o.texts("filters", s.Filters)
+	o.uint("namespaces", uint64(s.Namespaces))
+	o.uint("unreadable", uint64(s.Unreadable))
+	o.int("clock_offset_ns", s.ClockOffsetNS)
+}
+
+func (s *Stop) fields(o *object) {
+	o.text("reason", s.Reason)
+	o.uint("produced", s.Produced)
+	o.uint("delivered", s.Delivered)
+	o.uint("lost", s.Lost)
+	o.uint("filtered", s.Filtered)
+	o.uint("written", s.Written)
+}
+
+// object is a JSON object being written.
+type object struct {
+	b    []byte
+	more bool
+}
+
+func (o *object) name(name string) {
+	if o.more {
+		o.b = append(o.b, ',')
+	}
+	o.more = true
+	o.b = append(o.b, '"')
+	o.b = append(o.b, name...)
+	o.b = append(o.b, '"', ':')
+}
+
+func (o *object) uint(name string, v uint64) {
+	o.name(name)
+	o.b = strconv.AppendUint(o.b, v, 10)
+}
+
+func (o *object) int(name string, v int64) {
+	o.name(name)
+	o.b = strconv.AppendInt(o.b, v, 10)
+}
+
+func (o *object) bool(name string, v bool) {
+	o.name(name)
+	o.b = strconv.AppendBool(o.b, v)
+}
+
+// nanos is RFC 3339 with all nine digits, so that lines compare as text.
+const nanos = "2006-01-02T15:04:05.000000000Z07:00"
+
+func (o *object) time(name string, t time.Time) {
+	o.name(name)
+	o.b = append(t.UTC().AppendFormat(append(o.b, '"'), nanos), '"')
+}
+
+func (o *object) text(name, v string) {
+	o.name(name)
+	o.b = appendText(o.b, v)
+}
+
+func (o *object) known(name, v string) {
+	if v != "" {
+		o.text(name, v)
+	}
+}
+
+// foreign is text from another process. JSON is Unicode and such text need not
+// be: then its bytes are there too, in hexadecimal, as <name>_hex.
+func (o *object) foreign(name, v string) {
+	o.text(name, v)
+	if !utf8.ValidString(v) {
+		o.name(name + "_hex")
+		o.b = append(hex.AppendEncode(append(o.b, '"'), []byte(v)), '"')
+	}
+}
+
+func (o *object) texts(name string, vs []string) {
+	o.name(name)
+	o.b = append(o.b, '[')
+	for i, v := range vs {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = appendText(o.b, v)
+	}
+	o.b = append(o.b, ']')
+}
+
+func (o *object) nested(name string, fields func(*object)) {
+	o.name(name)
+	inner := object{b: append(o.b, '{')}
+	fields(&inner)
+	o.b = append(inner.b, '}')
+}
+
+// appendText escapes more than JSON asks: everything that is not printable,
+// among it the C1 controls and the marks that turn the direction of text.
+func appendText(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == utf8.RuneError || unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		case r < 0x10000:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			r -= 0x10000
+			b = fmt.Appendf(b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		}
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,14 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+const (
+	arch   = "i386"
+	sysIPC = unix.SYS_IPC
+	// The calls without 32 cut the ids to 16 bits.
+	setresuid = unix.SYS_SETRESUID32
+	setresgid = unix.SYS_SETRESGID32
+)
+
+// multiplexed are the calls of ipc(2): include/uapi/linux/ipc.h.
+var multiplexed = map[string]uintptr{"semget": 2, "msgget": 13, "shmget": 23}

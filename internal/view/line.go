@@ -1,0 +1,195 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+)
+
+// column of lines. Its width is what its usual contents need: a longer one pushes
+// those behind it to the right, until there is room again.
+type column struct {
+	name  string
+	width int
+}
+
+var lineColumns = []column{
+	{"TIME", 15},
+	{"EVENT", 13},
+	{"NAMESPACE", 11 + maxLabel},
+	{"KIND", 4},
+	{"ID", 7},
+	{"KEY", 10},
+	{"OWNER", 8},
+	{"MODE", 4},
+	{"SIZE", 8},
+	{"PID", 11},
+	{"COMM", 16},
+}
+
+const clock = "15:04:05.000000"
+
+// Lines writes an event a line, aligned, for pipes and logs.
+type Lines struct {
+	w    io.Writer
+	opts Options
+}
+
+// NewLines writes to w, each line at once and in one piece.
+func NewLines(w io.Writer, opts Options) *Lines {
+	return &Lines{w: w, opts: opts.orDefault()}
+}
+
+// Header writes the names of the columns.
+func (l *Lines) Header() error { return l.write(header(lineColumns)) }
+
+// Write writes an event.
+func (l *Lines) Write(e *event.Event) error { return l.write(lineRow(e, l.opts)) }
+
+func (l *Lines) write(r row) error {
+	_, err := io.WriteString(l.w, r.render(l.opts.Color)+"\n")
+	return err
+}
+
+// header of these columns.
+func header(columns []column) row {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	return row{align(columns, names...), bold}
+}
+
+// align puts cells where their columns begin, or as near as what stands before
+// them lets it.
+func align(columns []column, cells ...string) string {
+	var b strings.Builder
+	at, start := 0, 0
+	for i, cell := range cells {
+		if i > 0 {
+			gap := max(1, start-at)
+			b.WriteString(strings.Repeat(" ", gap))
+			at += gap
+		}
+		b.WriteString(cell)
+		at += width(cell)
+		start += columns[i].width + 1
+	}
+	return b.String()
+}
+
+// lineRow is the line of an event. The options are complete.
+func lineRow(e *event.Event, opts Options) row {
+	at := e.Time.In(opts.Location).Format(clock)
+	switch e.Event {
+	case event.TraceLost:
+		return row{align(lineColumns, at, string(e.Event), lostText(e.Lost, opts)), alarm}
+	case event.TraceStart:
+		return row{align(lineColumns, at, string(e.Event), startText(e.Start)), normal}
+	case event.TraceStop:
+		return row{align(lineColumns, at, string(e.Event), stopText(e.Stop)), normal}
+	}
+	cells := []string{at, orNone(Safe(string(e.Event), maxWord)), none}
+	if e.NS != nil {
+		cells[2] = namespaceText(e.NS)
+	}
+	cells = append(cells, objectCells(e, opts)...)
+	cells = append(cells, processCells(e, opts)...)
+	return row{align(lineColumns, cells...), eventStyle(e)}
+}
+
+func eventStyle(e *event.Event) style {
+	switch e.Event {
+	case event.ObjectFail:
+		return failure
+	case event.TraceLost:
+		return alarm
+	}
+	return normal
+}
+
+// objectCells are KIND to SIZE.
+func objectCells(e *event.Event, opts Options) []string {
+	o := e.Object
+	if o == nil {
+		return []string{none, idText(e), none, ownerText(e, opts), none, none}
+	}
+	return []string{
+		orNone(Safe(o.Kind, maxWord)), idText(e), o.Key.String(),
+		ownerText(e, opts), o.Mode.String(), sizeText(o.Size, o.NSems),
+	}
+}
+
+// idText is the object's id or, when there is none, why.
+func idText(e *event.Event) string {
+	switch {
+	case e.Errno != "":
+		return Safe(e.Errno, maxWord)
+	case e.Object != nil && e.Object.ID != nil:
+		return strconv.FormatInt(int64(*e.Object.ID), 10)
+	}
+	return none
+}
+
+// ownerText is the owner of the object when the event says, else the caller.
+func ownerText(e *event.Event, opts Options) string {
+	switch {
+	case e.Object != nil && e.Object.UID != nil:
+		return opts.Users.Name(*e.Object.UID)
+	case e.Process != nil:
+		return opts.Users.Name(e.Process.UID)
+	}
+	return none
+}
+
+// processCells are PID and COMM, with the ABI where it is not the usual one.
+func processCells(e *event.Event, opts Options) []string {
+	if e.Process == nil {
+		return []string{none, none}
+	}
+	return []string{pidText(e.Process), orNone(Safe(e.Process.Comm, maxComm)) + abiText(e, opts)}
+}
+
+// pidText is "62293", and in a pid namespace of its own "62293/1".
+func pidText(p *event.Process) string {
+	pid := strconv.FormatUint(uint64(p.PID), 10)
+	if p.NSPID != 0 && p.NSPID != p.PID {
+		pid += "/" + strconv.FormatUint(uint64(p.NSPID), 10)
+	}
+	return pid
+}
+
+func abiText(e *event.Event, opts Options) string {
+	if opts.Native == "" || e.ABI == "" || e.ABI == opts.Native {
+		return ""
+	}
+	return " [" + Safe(e.ABI, maxWord) + "]"
+}
+
+func lostText(l *event.Lost, opts Options) string {
+	if l == nil {
+		return "events lost"
+	}
+	at := func(t time.Time) string { return t.In(opts.Location).Format(clock) }
+	return fmt.Sprintf("%s lost between %s and %s", count(l.Count, "event"), at(l.From), at(l.To))
+}
+
+func startText(s *event.Start) string {
+	if s == nil {
+		return none
+	}
+	return fmt.Sprintf("%s hooks, Linux %s %s on %s, %s",
+		Safe(s.Tier, maxWord), Safe(s.Kernel, Whole), Safe(s.Arch, maxWord), Safe(s.Host, Whole), count(uint64(max(0, s.Namespaces)), "IPC namespace"))
+}
+
+func stopText(s *event.Stop) string {
+	if s == nil {
+		return none
+	}
+	return fmt.Sprintf("%s: %s, %d written, %d filtered, %d lost",
+		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, s.Filtered, s.Lost)
+}

@@ -1,0 +1,25 @@
+// Package view is all that a person looks at: lines, tables, the live screen.
+// It draws what inventory holds and keeps nothing of its own. Text that other
+// processes chose (names of commands, namespaces, containers) passes [Safe].
+package view
+
+import "time"
+
+// Options of everything that is shown. The zero value is plain text in local
+// time.
+type Options struct {
+	Color    bool
+	Users    *Users         // nil: the users of this machine
+	Native   string         // the machine's ABI; events of others are marked
+	Location *time.Location // nil: local
+}
+
+func (o Options) orDefault() Options {
+	if o.Users == nil {
+		o.Users = new(Users)
+	}
+	if o.Location == nil {
+		o.Location = time.Local
+	}
+	return o
+}

@@ -1,0 +1,75 @@
+package view
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
+)
+
+func writeTable(v *inventory.Inventory, opts Options) func(w *bytes.Buffer) error {
+	return func(w *bytes.Buffer) error {
+		if err := Table(w, v, at(65), opts); err != nil {
+			return err
+		}
+		w.WriteByte('\n')
+		return Totals(w, v.Totals())
+	}
+}
+
+func TestTable(t *testing.T) {
+	opts := plainOptions()
+	golden(t, "table.txt", rendered(t, writeTable(inventoryOf(session()), opts)))
+	opts.Color = true
+	golden(t, "table-color.txt", rendered(t, writeTable(inventoryOf(session()), opts)))
+	golden(t, "table-empty.txt", rendered(t, writeTable(inventoryOf(nil), opts)))
+}
+
+func TestTableOfFailuresAlone(t *testing.T) {
+	failed := call(1, event.ObjectFail, shellNS(), msg(-1, 5, nil), 1, "a")
+	failed.Errno = "ENO\x1bENT"
+	golden(t, "table-failures.txt", rendered(t, writeTable(inventoryOf([]*event.Event{failed}), plainOptions())))
+}
+
+func TestTableOfTheForgotten(t *testing.T) {
+	v := inventory.New(inventory.Limits{Objects: 1})
+	v.Apply(call(1, event.ObjectCreate, shellNS(), msg(0, 5, owner(0)), 1, "a"))
+	v.Apply(call(2, event.ObjectCreate, hostNS(), msg(0, 5, owner(0)), 1, "a"))
+	golden(t, "table-forgotten.txt", rendered(t, writeTable(v, plainOptions())))
+}
+
+func TestTableShowsAll(t *testing.T) {
+	v := inventory.New(inventory.Limits{})
+	for i := range int32(300) {
+		v.Apply(call(1, event.ObjectCreate, hostNS(), msg(i, 5, owner(0)), 1, "a"))
+	}
+	text := rendered(t, writeTable(v, plainOptions()))
+	check(t, bytes.Count(text, []byte("\nmsg ")), 300)
+}
+
+func TestManyProcesses(t *testing.T) {
+	v := inventory.New(inventory.Limits{})
+	for i := range uint32(inventory.MaxProcesses) {
+		v.Apply(call(1, event.ObjectCreate, shellNS(), msg(0, 5, owner(0)), i, "a"))
+	}
+	check(t, namespaceTitle(v.Namespaces()[0]),
+		"IPC namespace 4026532765 · bash[62293] · 1024+ processes seen calling · 1024 created, 0 opened, 0 failed")
+}
+
+func TestMakerText(t *testing.T) {
+	o := &inventory.Object{
+		Maker:     &event.Process{PID: 70001, NSPID: 1, Comm: "nginx-worker\x1b"},
+		Container: &event.Container{ID: "3f2a9c0b1d2e4f5a6b7c"},
+	}
+	for max, want := range map[int]string{
+		Whole: `3f2a9c0b1d2e/nginx-worker\x1b[70001/1]`,
+		38:    `3f2a9c0b1d2e/nginx-worker\x1b[70001/1]`,
+		37:    `nginx-worker\x1b[70001]`,
+		20:    `nginx-worker…[70001]`,
+		8:     `…[70001]`,
+		2:     `[70001]`, // the pid is never cut
+	} {
+		check(t, makerText(o, max), want)
+	}
+}

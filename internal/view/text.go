@@ -1,0 +1,100 @@
+package view
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+)
+
+// Names of other processes are cut to these columns; facts never are.
+const (
+	maxLabel = 24
+	maxComm  = 32
+	maxWord  = 16 // kinds, errno names, ABIs: ours, but a log may hold anything
+)
+
+const (
+	none    = "-" // stands where there is nothing to know
+	unknown = "?" // and where something is not known
+)
+
+func orNone(text string) string {
+	if text == "" {
+		return none
+	}
+	return text
+}
+
+func namespaceText(n *event.Namespace) string {
+	if n.Label == "" {
+		return n.String()
+	}
+	return n.String() + " " + Safe(n.Label, maxLabel)
+}
+
+// bytesText is exact where it has no decimals.
+func bytesText(n uint64) string {
+	if n < 1024 {
+		return strconv.FormatUint(n, 10) + " B"
+	}
+	const units = "KMGTPE"
+	unit, divisor := 0, uint64(1024)
+	// 1023.95 would be shown as 1024.0.
+	for unit < len(units)-1 && float64(n)/float64(divisor) >= 1023.95 {
+		unit++
+		divisor *= 1024
+	}
+	if n%divisor == 0 {
+		return fmt.Sprintf("%d %ciB", n/divisor, units[unit])
+	}
+	return fmt.Sprintf("%.1f %ciB", float64(n)/float64(divisor), units[unit])
+}
+
+// sizeText of an object in its own measure, if it has one.
+func sizeText(size *uint64, nsems *int32) string {
+	switch {
+	case size != nil:
+		return bytesText(*size)
+	case nsems == nil:
+		return none
+	case *nsems == 1:
+		return "1 sem"
+	default:
+		return fmt.Sprintf("%d sems", *nsems)
+	}
+}
+
+// callerText is "ipcmk[62293]".
+func callerText(p *event.Process) string {
+	return Safe(p.Comm, maxComm) + "[" + pidText(p) + "]"
+}
+
+// ageText is a duration to two units at most.
+func ageText(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0: // the clock was set back
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	}
+}
+
+// count is "1 event", "2 events".
+func count[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if noun == "process" {
+		noun += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

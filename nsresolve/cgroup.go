@@ -1,0 +1,202 @@
+package nsresolve
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroupFile is the content of /proc/PID/cgroup.
+type cgroupFile struct {
+	v2    string // "" where the process has none
+	named string // the v1 hierarchy of systemd
+	v1    []string
+}
+
+// parseCgroupFile reads lines "ID:CONTROLLERS:PATH". A path holds no newline:
+// cgroup_mkdir refuses it. " (deleted)" after a removed cgroup's path
+// (proc_cgroup_show) is dropped.
+func parseCgroupFile(b []byte) cgroupFile {
+	var f cgroupFile
+	for line := range strings.Lines(string(b[:min(len(b), maxFile)])) {
+		id, rest, ok1 := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		controllers, path, ok2 := strings.Cut(rest, ":")
+		if !ok1 || !ok2 || !strings.HasPrefix(path, "/") {
+			continue
+		}
+		path = bounded(strings.TrimSuffix(path, " (deleted)"), maxPath)
+		switch {
+		case id == "0" && controllers == "":
+			f.v2 = path
+		case controllers == "name=systemd":
+			f.named = path
+			f.v1 = append(f.v1, path)
+		default:
+			f.v1 = append(f.v1, path)
+		}
+	}
+	return f
+}
+
+// best is the path that says most: on a host with both hierarchies the runtime
+// may have made its cgroup in v1 alone.
+func (f cgroupFile) best() string {
+	if _, ok := ParseCgroup(f.v2); ok {
+		return f.v2
+	}
+	for _, path := range f.v1 {
+		if _, ok := ParseCgroup(path); ok {
+			return path
+		}
+	}
+	switch {
+	case f.v2 != "":
+		return f.v2
+	case f.named != "":
+		return f.named
+	case len(f.v1) > 0:
+		return f.v1[0]
+	}
+	return ""
+}
+
+// cgroupEntry is a cached answer. The zero expiry means for ever: the kernel
+// gives no cgroup id twice, and cgroup v2 has no rename.
+type cgroupEntry struct {
+	path    string
+	ok      bool
+	expires time.Time
+}
+
+// Cgroup returns the path, below the cgroup2 mount, of the cgroup with a v2 id,
+// as bpf_get_current_cgroup_id gives it. The kernel is asked for the id itself
+// (CAP_DAC_READ_SEARCH); failing that, the process pid is asked where it is,
+// which is believed unless its cgroup turns out to have another id.
+func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
+	now := r.now()
+	r.mu.Lock()
+	e, hit := r.cgroups.get(id)
+	r.mu.Unlock()
+	if hit && (e.expires.IsZero() || now.Before(e.expires)) {
+		return e.path, e.ok
+	}
+	e = r.findCgroup(id, pid)
+	if !e.expires.IsZero() {
+		e.expires = now.Add(r.minInterval)
+	}
+	r.mu.Lock()
+	r.cgroups.put(id, e)
+	r.mu.Unlock()
+	return e.path, e.ok
+}
+
+var unsure = time.Unix(0, 0) // replaced by an expiry
+
+func (r *Resolver) findCgroup(id uint64, pid int) cgroupEntry {
+	root, mounted := r.openCgroupRoot()
+	if mounted {
+		defer unix.Close(root)
+		if path, err := cgroupByHandle(root, id); err == nil {
+			return cgroupEntry{path: path, ok: true}
+		}
+	}
+	f, err := r.readCgroupFile(pid)
+	if err != nil || f.v2 == "" {
+		return cgroupEntry{expires: unsure}
+	}
+	if mounted {
+		var st unix.Stat_t
+		if err := unix.Fstatat(root, "."+f.v2, &st, 0); err == nil {
+			// The inode of a cgroup is its id (kernfs_get_inode).
+			if st.Ino != id {
+				return cgroupEntry{expires: unsure}
+			}
+			return cgroupEntry{path: f.v2, ok: true}
+		}
+	}
+	return cgroupEntry{path: f.v2, ok: true, expires: unsure}
+}
+
+// openCgroupRoot opens the cgroup2 mount, which is one level down on hosts that
+// have v1 hierarchies beside it.
+func (r *Resolver) openCgroupRoot() (int, bool) {
+	for _, dir := range []string{r.cgroupRoot, filepath.Join(r.cgroupRoot, "unified")} {
+		fd, err := openDir(unix.AT_FDCWD, dir)
+		if err != nil {
+			continue
+		}
+		var st unix.Statfs_t
+		if unix.Fstatfs(fd, &st) == nil && int64(st.Type) == unix.CGROUP2_SUPER_MAGIC {
+			return fd, true
+		}
+		unix.Close(fd)
+	}
+	return -1, false
+}
+
+// fileidKernfs is FILEID_KERNFS of include/linux/exportfs.h: the handle is the
+// 64-bit id of the node, in host order (__kernfs_fh_to_dentry in
+// fs/kernfs/mount.c).
+const fileidKernfs = 0xfe
+
+func cgroupByHandle(root int, id uint64) (string, error) {
+	handle := unix.NewFileHandle(fileidKernfs, binary.NativeEndian.AppendUint64(nil, id))
+	fd, err := unix.OpenByHandleAt(root, handle, unix.O_PATH|unix.O_CLOEXEC)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	base, err := readLink(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(root))
+	if err != nil {
+		return "", err
+	}
+	full, err := readLink(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd))
+	if err != nil {
+		return "", err
+	}
+	path, ok := strings.CutPrefix(full, strings.TrimSuffix(base, "/"))
+	if ok && path == "" {
+		return "/", nil
+	}
+	if !ok || path[0] != '/' {
+		// Above the root of a mount that shows only a part of the tree.
+		return "", os.ErrNotExist
+	}
+	return strings.TrimSuffix(path, " (deleted)"), nil
+}
+
+func (r *Resolver) readCgroupFile(pid int) (cgroupFile, error) {
+	if pid <= 0 {
+		return cgroupFile{}, os.ErrNotExist
+	}
+	var buf []byte
+	b, err := readFile(unix.AT_FDCWD, filepath.Join(r.procRoot, strconv.Itoa(pid), "cgroup"), &buf)
+	if err != nil {
+		return cgroupFile{}, err
+	}
+	return parseCgroupFile(bytes.Clone(b)), nil
+}
+
+// containerOf finds the container an event's process is in.
+func (r *Resolver) containerOf(m Maker) *Container {
+	if m.CgroupID != 0 {
+		if path, ok := r.Cgroup(m.CgroupID, m.PID); ok {
+			if c, ok := ParseCgroup(path); ok {
+				return &c
+			}
+		}
+	}
+	// Perhaps only a v1 path says so.
+	if f, err := r.readCgroupFile(m.PID); err == nil {
+		if c, ok := ParseCgroup(f.best()); ok {
+			return &c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package nsresolve
+
+import (
+	"cmp"
+	"context"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options says where to look and how much. The zero value is right for the host
+// the program runs on.
+type Options struct {
+	ProcRoot      string           // default "/proc"
+	CgroupRoot    string           // the cgroup2 mount or the parent of "unified"; default "/sys/fs/cgroup"
+	MaxNamespaces int              // cached, the least recently used goes first; default 16384
+	MinInterval   time.Duration    // a walk caused by Lookup happens at most this often; default 250ms
+	Now           func() time.Time // default time.Now
+}
+
+const (
+	// settleTime after a namespace is first seen its processes are read once
+	// more: at its birth they may not have executed their program yet.
+	settleTime = time.Second
+	// maxTries bounds the walks for a namespace that no process shows up in.
+	// More than one, because a child born by clone into a new namespace is in
+	// /proc only after copy_ipcs has run.
+	maxTries = 3
+	// walkShare keeps Lookup's walks to a tenth of the time where /proc is
+	// large.
+	walkShare = 10
+)
+
+// Resolver answers questions about IPC namespaces. It holds no descriptors and
+// no goroutines, and needs no closing.
+type Resolver struct {
+	procRoot    string
+	cgroupRoot  string
+	minInterval time.Duration
+	now         func() time.Time
+
+	mu      sync.Mutex
+	cache   *lru[uint64, *entry]
+	cgroups *lru[uint64, cgroupEntry]
+	walks   map[*walk]struct{} // under way
+	walking bool               // a walk of Lookup's is under way
+	nextDue time.Time          // of the next one
+}
+
+// entry is a cached namespace. Guarded by Resolver.mu.
+type entry struct {
+	ns       Namespace
+	made     origin
+	holder   string // comm of the first descriptor's process
+	resolved bool   // a walk has seen it, or is not expected to
+	settled  bool   // a walk has seen it after settleAt
+	settleAt time.Time
+	tries    int
+}
+
+// Snapshot is the outcome of a Scan.
+type Snapshot struct {
+	Namespaces []Namespace // the initial one first, then by inode
+
+	// Unreadable counts processes whose namespace links could not all be read
+	// for lack of CAP_SYS_PTRACE.
+	Unreadable int
+	// UnreadableFDs counts processes whose descriptors could not be listed, so
+	// that pins may be missing.
+	UnreadableFDs int
+}
+
+// New returns a Resolver with nothing in its cache.
+func New(o Options) *Resolver {
+	if o.MaxNamespaces <= 0 {
+		o.MaxNamespaces = 16384
+	}
+	if o.MinInterval <= 0 {
+		o.MinInterval = 250 * time.Millisecond
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Resolver{
+		procRoot:    cmp.Or(o.ProcRoot, "/proc"),
+		cgroupRoot:  cmp.Or(o.CgroupRoot, "/sys/fs/cgroup"),
+		minInterval: o.MinInterval,
+		now:         o.Now,
+		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
+		cgroups:     newLRU[uint64, cgroupEntry](o.MaxNamespaces),
+		walks:       make(map[*walk]struct{}),
+	}
+}
+
+// Scan walks /proc once: every process, every thread, every mount table, every
+// descriptor. What it finds replaces what the cache had; namespaces it does not
+// find stay cached as they were, for events still to come.
+func (r *Resolver) Scan(ctx context.Context) (*Snapshot, error) {
+	w := newWalk(r.procRoot, true, func(uint64) bool { return true })
+	namespaces, err := r.walk(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(namespaces, func(a, b Namespace) int {
+		if a.Initial != b.Initial {
+			if a.Initial {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Inode, b.Inode)
+	})
+	return &Snapshot{Namespaces: namespaces, Unreadable: w.refused, UnreadableFDs: w.refusedF}, nil
+}
+
+// Lookup returns what is known of the namespace with this inode. It answers from
+// the cache. For a namespace not seen before, or seen too briefly, it walks
+// /proc if no such walk was made within MinInterval; otherwise it answers from
+// the maker, and a later Lookup finds out more. The initial namespace never
+// causes a walk, and its processes are listed only after a Scan. What is known
+// of a namespace outlives its processes, until Forget.
+func (r *Resolver) Lookup(inode uint64, m Maker) Namespace {
+	r.mu.Lock()
+	e := r.entry(inode)
+	adopt := m.known() && !e.ns.Initial && !e.made.known() && len(e.ns.Processes) == 0 && len(e.ns.Pins) == 0
+	ns := e.ns
+	stale := r.stale(e)
+	r.mu.Unlock()
+	if adopt {
+		ns = r.adopt(inode, r.origin(m))
+	}
+	if stale {
+		ns = r.resolve(inode, ns)
+	}
+	return ns
+}
+
+// Label is Lookup for those who want no more than the name.
+func (r *Resolver) Label(inode uint64, m Maker) string {
+	return r.Lookup(inode, m).Label
+}
+
+// Forget drops what is known of an inode that now belongs to another namespace:
+// the next Lookup starts afresh. Walks under way no longer count for it.
+func (r *Resolver) Forget(inode uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cache.remove(inode)
+	for w := range r.walks {
+		w.stale[inode] = struct{}{}
+	}
+}
+
+// entry finds or makes the entry of an inode. The caller has the lock.
+func (r *Resolver) entry(inode uint64) *entry {
+	if e, ok := r.cache.get(inode); ok {
+		return e
+	}
+	e := r.newEntry(inode)
+	r.cache.put(inode, e)
+	return e
+}
+
+func (r *Resolver) newEntry(inode uint64) *entry {
+	initial := inode == InitialInode
+	e := &entry{
+		ns:       Namespace{Inode: inode, Initial: initial},
+		resolved: initial,
+		settled:  initial,
+		settleAt: r.now().Add(settleTime),
+	}
+	e.name()
+	return e
+}
+
+// name sets what follows from the rest.
+func (e *entry) name() {
+	e.ns.Container = e.ns.container(e.made)
+	e.ns.Label = e.ns.label(e.made, e.holder)
+}
+
+// stale: the caller has the lock.
+func (r *Resolver) stale(e *entry) bool {
+	return !e.resolved || !e.settled && !r.now().Before(e.settleAt)
+}
+
+// adopt names a namespace after the maker of its first event.
+func (r *Resolver) adopt(inode uint64, made origin) Namespace {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(inode)
+	if !e.made.known() {
+		e.made = made
+		e.name()
+	}
+	return e.ns
+}
+
+// origin reads what /proc still has of a maker.
+func (r *Resolver) origin(m Maker) origin {
+	m.Comm = bounded(m.Comm, maxComm)
+	o := origin{Maker: m, container: r.containerOf(m), start: bootTicks()}
+	dir, err := openPath(unix.AT_FDCWD, filepath.Join(r.procRoot, strconv.Itoa(m.PID)))
+	if err != nil {
+		return o // it began at the latest now
+	}
+	defer unix.Close(dir)
+	var buf []byte
+	if st, err := readStat(dir, &buf); err == nil {
+		o.start = st.start
+	}
+	return o
+}
+
+// bootTicks is the present in the unit of Process.Start. USER_HZ is 100 for
+// programs on every architecture Go runs on.
+func bootTicks() uint64 {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return uint64(t.Nano()) / uint64(10*time.Millisecond)
+}
+
+// resolve walks /proc if a walk is due, and returns the better answer.
+func (r *Resolver) resolve(inode uint64, ns Namespace) Namespace {
+	r.mu.Lock()
+	begun := r.now()
+	if r.walking || begun.Before(r.nextDue) {
+		r.mu.Unlock()
+		return ns
+	}
+	r.walking = true
+	r.mu.Unlock()
+
+	w := newWalk(r.procRoot, false, r.unknown)
+	w.subject = inode
+	namespaces, err := r.walk(context.Background(), w)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.walking = false
+	ended := r.now()
+	r.nextDue = ended.Add(max(r.minInterval, walkShare*ended.Sub(begun)))
+	if i := slices.IndexFunc(namespaces, func(n Namespace) bool { return n.Inode == inode }); i >= 0 {
+		return namespaces[i]
+	}
+	if e, ok := r.cache.peek(inode); ok && err == nil {
+		if e.tries++; e.tries >= maxTries {
+			e.resolved, e.settled = true, true
+		}
+		return e.ns
+	}
+	return ns
+}
+
+// unknown reports whether Lookup's walk is to read who is in a namespace.
+func (r *Resolver) unknown(inode uint64) bool {
+	if inode == InitialInode {
+		return false // perhaps thousands, whose names nobody needs
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, ok := r.cache.peek(inode)
+	return !ok || r.stale(e)
+}
+
+// walk runs w and takes over what it found.
+func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
+	begun := r.now()
+	r.mu.Lock()
+	r.walks[w] = struct{}{}
+	r.mu.Unlock()
+
+	err := w.run(ctx)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.walks, w)
+	if err != nil {
+		return nil, err
+	}
+	namespaces := make([]Namespace, 0, len(w.found))
+	for _, inode := range w.inodes() {
+		var e *entry
+		if _, forgotten := w.stale[inode]; forgotten {
+			e = r.newEntry(inode) // for the result alone
+		} else {
+			e = r.entry(inode)
+		}
+		e.update(w.found[inode], w.pins, begun)
+		namespaces = append(namespaces, e.ns)
+	}
+	return namespaces, nil
+}
+
+func (e *entry) update(s *seen, pins bool, at time.Time) {
+	e.ns.Processes = s.processes
+	if pins {
+		e.ns.Pins = s.pins
+		if len(s.pins) > 0 {
+			e.holder = s.holders[s.pins[0].PID]
+		}
+	}
+	e.resolved = true
+	e.settled = e.settled || !at.Before(e.settleAt)
+	e.name()
+}

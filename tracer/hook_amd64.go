@@ -1,0 +1,9 @@
+package tracer
+
+func semgetHooks(without string) []hook {
+	return []hook{
+		{program: ipctraceProgSemgetNativeExit, without: without + "from 64-bit and x32 callers"},
+		{program: ipctraceProgSemgetCompatExit, without: without + "from 32-bit callers"},
+		{program: ipctraceProgSemgetIpcExit, without: without + "through ipc(2)"},
+	}
+}

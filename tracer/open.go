@@ -1,0 +1,247 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// Tracer is a set of attached hooks and the ring buffer they write to.
+type Tracer struct {
+	tier  Tier
+	gaps  []string
+	start time.Duration // boot time since when nothing is missed
+
+	// The kernel detaches a program when the last reference to it goes.
+	coll     *ebpf.Collection
+	links    []link.Link
+	reader   *ringbuf.Reader
+	clock    Clock
+	seen     []uint64        // by CPU: losses told so far
+	heard    []time.Duration // by CPU: boot time of the last event
+	missed   uint64          // skipped runs told so far
+	stopping sync.Once
+	closing  sync.Once
+	reading  sync.Mutex   // held while Events runs
+	freeing  sync.RWMutex // held for reading while maps are looked into
+
+	delivered atomic.Uint64
+	last      atomic.Pointer[Stats] // once closed
+}
+
+// Open loads and attaches the hooks. When it returns, nothing that Config
+// selects and that is made from then on is missed, but for what [Tracer.Gaps]
+// names and what is told as lost. Errors: ErrPrivilege, ErrNoBTF, ErrNoHooks, or
+// what is wrong with the Config. The Tracer must be closed.
+func Open(cfg Config) (*Tracer, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := preflight(); err != nil {
+		return nil, err
+	}
+	// Before 5.11 maps count against RLIMIT_MEMLOCK. Where it cannot be raised
+	// it may be high enough all the same.
+	limit := rlimit.RemoveMemlock()
+
+	tiers := []Tier{cfg.Tier}
+	if cfg.Tier == Auto {
+		tiers = []Tier{Fentry, Syscall}
+	}
+	var refusals []error
+	for _, tier := range tiers {
+		t, err := open(cfg, tier)
+		if err == nil {
+			if tier != tiers[0] {
+				t.gaps = append(t.gaps, fmt.Sprintf("tier %s does not attach: %v", tiers[0], reason(refusals[0])))
+			}
+			return t, nil
+		}
+		refusals = append(refusals, err)
+	}
+	if limit != nil && all(refusals, unix.EPERM) {
+		return nil, fmt.Errorf("%w: or RLIMIT_MEMLOCK is too low: run «ulimit -l unlimited» first", ErrPrivilege)
+	}
+	return nil, refused(tiers, refusals)
+}
+
+// refused says why no tier could be had. The tiers' own errors stay within
+// reach of errors.As, for the verifier's whole log.
+func refused(tiers []Tier, refusals []error) error {
+	if !privileged() && all(refusals, unix.EPERM) {
+		return ErrPrivilege
+	}
+	err := ErrNoHooks
+	for i, tier := range tiers {
+		err = fmt.Errorf("%w; tier %s: %w", err, tier, reason(refusals[i]))
+	}
+	return err
+}
+
+func all(errs []error, target error) bool {
+	for _, err := range errs {
+		if !errors.Is(err, target) {
+			return false
+		}
+	}
+	return true
+}
+
+func preflight() error {
+	if _, err := btf.LoadKernelSpec(); err != nil {
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+			return ErrPrivilege
+		}
+		return ErrNoBTF
+	}
+	return nil
+}
+
+// open tries a tier with all its hooks, then with those it is nothing without.
+func open(cfg Config, tier Tier) (*Tracer, error) {
+	t, err := load(cfg, tier, tier.hooks())
+	if err == nil {
+		return t, nil
+	}
+	var needed []hook
+	var gaps []string
+	for _, h := range tier.hooks() {
+		if h.without == "" {
+			needed = append(needed, h)
+		} else {
+			gaps = append(gaps, h.without)
+		}
+	}
+	if len(gaps) == 0 {
+		return nil, err
+	}
+	if t, _ := load(cfg, tier, needed); t != nil {
+		t.gaps = append(t.gaps, gaps...)
+		return t, nil
+	}
+	return nil, err
+}
+
+func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
+	spec, err := loadIpctrace()
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.apply(spec); err != nil {
+		return nil, err
+	}
+	t := &Tracer{tier: tier, gaps: tier.unseen()}
+	defer func() {
+		if err != nil {
+			t.release()
+		}
+	}()
+	hooks, gaps := present(spec, hooks)
+	t.gaps = append(t.gaps, gaps...)
+	keepOnly(spec, hooks)
+	if t.coll, err = ebpf.NewCollection(spec); err != nil {
+		return nil, err
+	}
+	if t.reader, err = ringbuf.NewReader(t.coll.Maps[ipctraceMapEvents]); err != nil {
+		return nil, fmt.Errorf("read ring buffer: %w", err)
+	}
+	for _, h := range hooks {
+		l, err := attach(t.coll.Programs[h.program])
+		if err != nil {
+			return nil, fmt.Errorf("attach %s: %w", spec.Programs[h.program].AttachTo, err)
+		}
+		t.links = append(t.links, l)
+	}
+	return t, t.begin()
+}
+
+// begin opens the gate: until all hooks are there none of them speaks.
+func (t *Tracer) begin() error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	t.seen = make([]uint64, cpus)
+	t.heard = make([]time.Duration, cpus)
+	if err := t.setLive(true); err != nil {
+		return err
+	}
+	t.start = t.clock.Boot()
+	return nil
+}
+
+func (t *Tracer) setLive(live bool) error {
+	if err := t.coll.Variables[ipctraceVarLive].Set(live); err != nil {
+		return fmt.Errorf("open the gate: %w", err)
+	}
+	return nil
+}
+
+// Tier is the tier in use: Fentry or Syscall.
+func (t *Tracer) Tier() Tier { return t.tier }
+
+// Gaps is what this tracer cannot see on this kernel, a sentence each.
+func (t *Tracer) Gaps() []string { return t.gaps }
+
+// Start is the boot time since when nothing is missed.
+func (t *Tracer) Start() time.Duration { return t.start }
+
+// Offset is CLOCK_REALTIME − CLOCK_BOOTTIME, measured now.
+func (t *Tracer) Offset() time.Duration {
+	var now Clock
+	return now.Offset()
+}
+
+// Stop ends the recording. Events goes on with what the kernel had recorded,
+// then ends. Safe to call at any time, from any goroutine, more than once.
+func (t *Tracer) Stop() {
+	t.stopping.Do(func() {
+		// The gate first: see live in bpf/ipctrace.bpf.c. It cannot fail where
+		// opening it did not, and the links go all the same.
+		_ = t.setLive(false)
+		for _, l := range t.links {
+			_ = l.Close()
+		}
+		_ = t.reader.Flush()
+	})
+}
+
+// Close stops the recording, waits until a running Events has drained what was
+// recorded, and frees everything. Not to be called from within Events: break out
+// of it, or call Stop.
+func (t *Tracer) Close() error {
+	t.closing.Do(func() {
+		t.Stop()
+		t.reading.Lock()
+		defer t.reading.Unlock()
+		stats := t.read()
+		t.freeing.Lock()
+		defer t.freeing.Unlock()
+		t.last.Store(&stats)
+		t.release()
+	})
+	return nil
+}
+
+// release undoes a complete or half-made tracer. Links before the collection:
+// without its link a program is dead, without its program a link is not.
+func (t *Tracer) release() {
+	for _, l := range t.links {
+		_ = l.Close()
+	}
+	if t.reader != nil {
+		_ = t.reader.Close()
+	}
+	if t.coll != nil {
+		t.coll.Close()
+	}
+}

@@ -1,0 +1,97 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// quiet is how long the ring may be silent before losses are looked for that no
+// later event has told of.
+const quiet = time.Second
+
+// Events yields what the kernel records, in the order of the ring buffer, until
+// Stop or Close; then what is left in the ring, and ends. A [*Loss] stands where
+// events are missing and does not end it; any other error does. One Events at a
+// time; after a break it may be called again.
+func (t *Tracer) Events() iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		t.reading.Lock()
+		defer t.reading.Unlock()
+		if t.last.Load() != nil {
+			return
+		}
+		var record ringbuf.Record
+		var raw ipctraceEvent
+		for {
+			t.reader.SetDeadline(time.Now().Add(quiet))
+			err := t.reader.ReadInto(&record)
+			switch {
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				if !t.tellLosses(yield) {
+					return
+				}
+				continue
+			case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, ringbuf.ErrClosed):
+				t.tellLosses(yield)
+				return
+			case err != nil:
+				yield(Event{}, fmt.Errorf("read ring buffer: %w", err))
+				return
+			}
+			if !t.deliver(record.RawSample, &raw, yield) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Tracer) deliver(sample []byte, raw *ipctraceEvent, yield func(Event, error) bool) bool {
+	if err := decode(sample, raw); err != nil {
+		yield(Event{}, err)
+		return false
+	}
+	if int(raw.Cpu) >= len(t.seen) {
+		yield(Event{}, fmt.Errorf("%w: cpu %d", errRecord, raw.Cpu))
+		return false
+	}
+	boot := time.Duration(raw.BootNs)
+	if lost := raw.Lost; lost > t.seen[raw.Cpu] && !t.tellLoss(int(raw.Cpu), lost, boot, yield) {
+		return false
+	}
+	t.heard[raw.Cpu] = boot
+	t.delivered.Add(1)
+	return yield(newEvent(raw, &t.clock), nil)
+}
+
+// tellLosses tells what the kernel counted and no event has told: on CPUs that
+// have been silent since, and runs of hooks that the kernel skipped.
+func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
+	counters, err := t.counters()
+	if err != nil {
+		return yield(Event{}, err)
+	}
+	now := t.clock.Boot()
+	for cpu, c := range counters {
+		if c.Lost > t.seen[cpu] && !t.tellLoss(cpu, c.Lost, now, yield) {
+			return false
+		}
+	}
+	if skipped := t.skipped(); skipped > t.missed {
+		loss := &Loss{Count: skipped - t.missed, From: t.clock.Wall(t.start), To: t.clock.Wall(now)}
+		t.missed = skipped
+		return yield(Event{}, loss)
+	}
+	return true
+}
+
+func (t *Tracer) tellLoss(cpu int, lost uint64, until time.Duration, yield func(Event, error) bool) bool {
+	since := max(t.heard[cpu], t.start)
+	loss := &Loss{Count: lost - t.seen[cpu], From: t.clock.Wall(since), To: t.clock.Wall(until)}
+	t.seen[cpu], t.heard[cpu] = lost, until
+	return yield(Event{}, loss)
+}

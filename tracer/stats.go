@@ -1,0 +1,61 @@
+package tracer
+
+import "fmt"
+
+// Stats are totals since Open. They only grow, but for Pending.
+type Stats struct {
+	Produced  uint64 // events the filters let through
+	Delivered uint64 // of these, yielded by Events
+	Lost      uint64 // of these, lost: no room in the ring, or Skipped
+	Pending   uint64 // of these, still in the ring
+	// Skipped runs of hooks, part of Lost: a program that is interrupted while
+	// it runs does not run again on the same CPU until it is done (kernel 5.12
+	// and up count it). It may be that filters would have left out the event;
+	// an object.open of that moment may have been a creation.
+	Skipped uint64
+}
+
+// Stats is safe to call at any time, from any goroutine, also after Close.
+func (t *Tracer) Stats() Stats {
+	t.freeing.RLock()
+	defer t.freeing.RUnlock()
+	if last := t.last.Load(); last != nil {
+		return *last
+	}
+	return t.read()
+}
+
+func (t *Tracer) read() Stats {
+	// Delivered before produced: what is delivered in between counts as pending.
+	s := Stats{Delivered: t.delivered.Load(), Skipped: t.skipped()}
+	counters, err := t.counters()
+	if err != nil {
+		return s
+	}
+	for _, c := range counters {
+		s.Produced += c.Produced
+		s.Lost += c.Lost
+	}
+	s.Pending = s.Produced - s.Delivered - s.Lost
+	s.Produced += s.Skipped
+	s.Lost += s.Skipped
+	return s
+}
+
+func (t *Tracer) counters() ([]ipctraceCounters, error) {
+	var counters []ipctraceCounters
+	if err := t.coll.Maps[ipctraceMapCounts].Lookup(uint32(0), &counters); err != nil {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	return counters, nil
+}
+
+func (t *Tracer) skipped() uint64 {
+	var sum uint64
+	for _, program := range t.coll.Programs {
+		if stats, err := program.Stats(); err == nil {
+			sum += stats.RecursionMisses
+		}
+	}
+	return sum
+}
