@@ -24,7 +24,10 @@
 //
 //	Stats.Produced = Stats.Delivered + Stats.Lost + Stats.Pending
 //
-// where nothing is pending once Events has ended after [Tracer.Stop].
+// where nothing is pending once Events has ended after [Tracer.Stop]. Apart from
+// that, a kernel that preempts BPF programs may skip a hook now and then:
+// Stats.Skipped and [ErrSkipped] say how often, which is the most that can be
+// missing.
 //
 // # Rights
 //

@@ -16,21 +16,31 @@ var (
 	ErrNoHooks = errors.New("hooks do not attach")
 )
 
-// ErrRingFull is what every [*Loss] is, by [errors.Is].
-var ErrRingFull = errors.New("ring buffer full")
+// What a [*Loss] is, by [errors.Is].
+var (
+	// ErrRingFull: events found no room. The count is exact.
+	ErrRingFull = errors.New("ring buffer full")
+	// ErrSkipped: the kernel skipped runs of a hook, because the program was
+	// itself interrupted on that CPU and does not nest. Each may stand for one
+	// event, or for none that the filters, or the tier, would have let through:
+	// the count is the most it can be. An object.open of that moment may have
+	// been a creation.
+	ErrSkipped = errors.New("hook skipped by the kernel")
+)
 
 // Loss says that events are missing at this place in the stream. [Tracer.Events]
 // yields it as an error and goes on.
 type Loss struct {
 	Count    uint64    // events lost, 1 and up
 	From, To time.Time // between these two moments
+	Cause    error     // ErrRingFull or ErrSkipped
 }
 
 // Error implements error.
 func (l *Loss) Error() string {
 	return fmt.Sprintf("%d events lost between %s and %s: %v", l.Count,
-		l.From.Format(time.RFC3339Nano), l.To.Format(time.RFC3339Nano), ErrRingFull)
+		l.From.Format(time.RFC3339Nano), l.To.Format(time.RFC3339Nano), l.Cause)
 }
 
-// Is reports that every Loss is [ErrRingFull].
-func (l *Loss) Is(target error) bool { return target == ErrRingFull }
+// Unwrap is the cause.
+func (l *Loss) Unwrap() error { return l.Cause }

@@ -13,6 +13,7 @@ import (
 // hook is one program and what is lost without it.
 type hook struct {
 	program string
+	instead string // program that does for it where BTF has its function twice; "": none
 	without string // what is not seen when it cannot be had; "": the tier is nothing without it
 }
 
@@ -31,12 +32,16 @@ func (t Tier) hooks() []hook {
 	return append(hooks, semgetHooks(semget)...)
 }
 
-// unseen is what a tier cannot see however well it attaches.
+// unseen is what a tier cannot see on this kernel however well it attaches.
 func (t Tier) unseen() []string {
+	var gaps []string
 	if t == Syscall {
-		return []string{"whether IPC_CREAT without IPC_EXCL made the object or found it: told as object.get"}
+		gaps = append(gaps, "whether IPC_CREAT without IPC_EXCL made the object or found it: told as object.get")
 	}
-	return nil
+	if !haveNamespaceIDs() {
+		gaps = append(gaps, "that an inode number is of another namespace than before: this kernel has no namespace ids (6.18 has)")
+	}
+	return gaps
 }
 
 // Hook is a place in the kernel, and how trying it went.
@@ -58,38 +63,53 @@ func Probe() ([]Hook, error) {
 	var tried []Hook
 	for _, tier := range []Tier{Fentry, Syscall} {
 		for _, h := range tier.hooks() {
-			function, err := try(h.program)
+			function, err := try(h)
 			tried = append(tried, Hook{Tier: tier, Function: function, Err: err, Without: h.without})
 		}
 	}
 	return tried, nil
 }
 
-func try(program string) (function string, err error) {
+func try(h hook) (function string, err error) {
 	spec, err := loadIpctrace()
 	if err != nil {
 		return "", err
 	}
-	function = spec.Programs[program].AttachTo
+	function = spec.Programs[h.program].AttachTo
+	have, _ := present(spec, []hook{h})
+	if len(have) == 0 {
+		return function, errors.New("this kernel does not have it")
+	}
 	cfg := Config{RingBytes: 1 << 16}
 	if err := cfg.apply(spec); err != nil {
 		return function, err
 	}
-	keepOnly(spec, []hook{{program: program}})
+	keepOnly(spec, have)
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return function, reason(err)
 	}
 	defer coll.Close()
-	l, err := attach(coll.Programs[program])
+	l, err := attach(spec, coll, have[0])
 	if err != nil {
 		return function, reason(err)
 	}
 	return function, l.Close()
 }
 
-func attach(program *ebpf.Program) (link.Link, error) {
-	return link.AttachTracing(link.TracingOptions{Program: program})
+func attach(spec *ebpf.CollectionSpec, coll *ebpf.Collection, h hook) (link.Link, error) {
+	program, to := coll.Programs[h.program], spec.Programs[h.program].AttachTo
+	var l link.Link
+	var err error
+	if program.Type() == ebpf.Kprobe {
+		l, err = link.Kprobe(to, program, nil)
+	} else {
+		l, err = link.AttachTracing(link.TracingOptions{Program: program})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("attach %s: %w", to, err)
+	}
+	return l, nil
 }
 
 func keepOnly(spec *ebpf.CollectionSpec, hooks []hook) {
@@ -100,8 +120,8 @@ func keepOnly(spec *ebpf.CollectionSpec, hooks []hook) {
 	spec.Programs = programs
 }
 
-// present splits hooks into those whose function this kernel has and what is
-// missed without the others.
+// present splits hooks into those whose function this kernel has, by the program
+// that fits, and what is missed without the others.
 func present(spec *ebpf.CollectionSpec, hooks []hook) (have []hook, gaps []string) {
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
@@ -110,9 +130,13 @@ func present(spec *ebpf.CollectionSpec, hooks []hook) (have []hook, gaps []strin
 	for _, h := range hooks {
 		var function *btf.Func
 		to := spec.Programs[h.program].AttachTo
-		if h.without != "" && errors.Is(kernel.TypeByName(to, &function), btf.ErrNotFound) {
+		err := kernel.TypeByName(to, &function)
+		switch {
+		case errors.Is(err, btf.ErrNotFound) && h.without != "":
 			gaps = append(gaps, fmt.Sprintf("%s: this kernel has no %s", h.without, to))
 			continue
+		case errors.Is(err, btf.ErrMultipleMatches) && h.instead != "":
+			h.program = h.instead
 		}
 		have = append(have, h)
 	}

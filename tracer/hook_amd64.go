@@ -2,8 +2,14 @@ package tracer
 
 func semgetHooks(without string) []hook {
 	return []hook{
-		{program: ipctraceProgSemgetNativeExit, without: without + "from 64-bit and x32 callers"},
-		{program: ipctraceProgSemgetCompatExit, without: without + "from 32-bit callers"},
+		{
+			program: ipctraceProgSemgetNativeExit, instead: ipctraceProgSemgetNativeEntry,
+			without: without + "from 64-bit and x32 callers",
+		},
+		{
+			program: ipctraceProgSemgetCompatExit, instead: ipctraceProgSemgetCompatEntry,
+			without: without + "from 32-bit callers",
+		},
 		{program: ipctraceProgSemgetIpcExit, without: without + "through ipc(2)"},
 	}
 }

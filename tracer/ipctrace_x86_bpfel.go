@@ -100,25 +100,27 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ipctraceMapCounts            = "counts"
-	ipctraceMapCreating          = "creating"
-	ipctraceMapEvents            = "events"
-	ipctraceMapSelectors         = "selectors"
-	ipctraceProgIpcgetExit       = "ipcget_exit"
-	ipctraceProgNewaryExit       = "newary_exit"
-	ipctraceProgNewqueExit       = "newque_exit"
-	ipctraceProgNewsegExit       = "newseg_exit"
-	ipctraceProgSemgetCompatExit = "semget_compat_exit"
-	ipctraceProgSemgetIpcExit    = "semget_ipc_exit"
-	ipctraceProgSemgetNativeExit = "semget_native_exit"
-	ipctraceProgSysExit          = "sys_exit"
-	ipctraceVarExceptNs          = "except_ns"
-	ipctraceVarKinds             = "kinds"
-	ipctraceVarLive              = "live"
-	ipctraceVarMayProbe          = "may_probe"
-	ipctraceVarSelectNs          = "select_ns"
-	ipctraceVarSelectPid         = "select_pid"
-	ipctraceVarSelectUid         = "select_uid"
+	ipctraceMapCounts             = "counts"
+	ipctraceMapCreating           = "creating"
+	ipctraceMapEvents             = "events"
+	ipctraceMapSelectors          = "selectors"
+	ipctraceProgIpcgetExit        = "ipcget_exit"
+	ipctraceProgNewaryExit        = "newary_exit"
+	ipctraceProgNewqueExit        = "newque_exit"
+	ipctraceProgNewsegExit        = "newseg_exit"
+	ipctraceProgSemgetCompatEntry = "semget_compat_entry"
+	ipctraceProgSemgetCompatExit  = "semget_compat_exit"
+	ipctraceProgSemgetIpcExit     = "semget_ipc_exit"
+	ipctraceProgSemgetNativeEntry = "semget_native_entry"
+	ipctraceProgSemgetNativeExit  = "semget_native_exit"
+	ipctraceProgSysExit           = "sys_exit"
+	ipctraceVarExceptNs           = "except_ns"
+	ipctraceVarKinds              = "kinds"
+	ipctraceVarLive               = "live"
+	ipctraceVarMayProbe           = "may_probe"
+	ipctraceVarSelectNs           = "select_ns"
+	ipctraceVarSelectPid          = "select_pid"
+	ipctraceVarSelectUid          = "select_uid"
 )
 
 // loadIpctrace returns the embedded CollectionSpec for ipctrace.
@@ -163,14 +165,16 @@ type ipctraceSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ipctraceProgramSpecs struct {
-	IpcgetExit       *ebpf.ProgramSpec `ebpf:"ipcget_exit"`
-	NewaryExit       *ebpf.ProgramSpec `ebpf:"newary_exit"`
-	NewqueExit       *ebpf.ProgramSpec `ebpf:"newque_exit"`
-	NewsegExit       *ebpf.ProgramSpec `ebpf:"newseg_exit"`
-	SemgetCompatExit *ebpf.ProgramSpec `ebpf:"semget_compat_exit"`
-	SemgetIpcExit    *ebpf.ProgramSpec `ebpf:"semget_ipc_exit"`
-	SemgetNativeExit *ebpf.ProgramSpec `ebpf:"semget_native_exit"`
-	SysExit          *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	IpcgetExit        *ebpf.ProgramSpec `ebpf:"ipcget_exit"`
+	NewaryExit        *ebpf.ProgramSpec `ebpf:"newary_exit"`
+	NewqueExit        *ebpf.ProgramSpec `ebpf:"newque_exit"`
+	NewsegExit        *ebpf.ProgramSpec `ebpf:"newseg_exit"`
+	SemgetCompatEntry *ebpf.ProgramSpec `ebpf:"semget_compat_entry"`
+	SemgetCompatExit  *ebpf.ProgramSpec `ebpf:"semget_compat_exit"`
+	SemgetIpcExit     *ebpf.ProgramSpec `ebpf:"semget_ipc_exit"`
+	SemgetNativeEntry *ebpf.ProgramSpec `ebpf:"semget_native_entry"`
+	SemgetNativeExit  *ebpf.ProgramSpec `ebpf:"semget_native_exit"`
+	SysExit           *ebpf.ProgramSpec `ebpf:"sys_exit"`
 }
 
 // ipctraceMapSpecs contains maps before they are loaded into the kernel.
@@ -248,14 +252,16 @@ type ipctraceVariables struct {
 //
 // It can be passed to loadIpctraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ipctracePrograms struct {
-	IpcgetExit       *ebpf.Program `ebpf:"ipcget_exit"`
-	NewaryExit       *ebpf.Program `ebpf:"newary_exit"`
-	NewqueExit       *ebpf.Program `ebpf:"newque_exit"`
-	NewsegExit       *ebpf.Program `ebpf:"newseg_exit"`
-	SemgetCompatExit *ebpf.Program `ebpf:"semget_compat_exit"`
-	SemgetIpcExit    *ebpf.Program `ebpf:"semget_ipc_exit"`
-	SemgetNativeExit *ebpf.Program `ebpf:"semget_native_exit"`
-	SysExit          *ebpf.Program `ebpf:"sys_exit"`
+	IpcgetExit        *ebpf.Program `ebpf:"ipcget_exit"`
+	NewaryExit        *ebpf.Program `ebpf:"newary_exit"`
+	NewqueExit        *ebpf.Program `ebpf:"newque_exit"`
+	NewsegExit        *ebpf.Program `ebpf:"newseg_exit"`
+	SemgetCompatEntry *ebpf.Program `ebpf:"semget_compat_entry"`
+	SemgetCompatExit  *ebpf.Program `ebpf:"semget_compat_exit"`
+	SemgetIpcExit     *ebpf.Program `ebpf:"semget_ipc_exit"`
+	SemgetNativeEntry *ebpf.Program `ebpf:"semget_native_entry"`
+	SemgetNativeExit  *ebpf.Program `ebpf:"semget_native_exit"`
+	SysExit           *ebpf.Program `ebpf:"sys_exit"`
 }
 
 func (p *ipctracePrograms) Close() error {
@@ -264,8 +270,10 @@ func (p *ipctracePrograms) Close() error {
 		p.NewaryExit,
 		p.NewqueExit,
 		p.NewsegExit,
+		p.SemgetCompatEntry,
 		p.SemgetCompatExit,
 		p.SemgetIpcExit,
+		p.SemgetNativeEntry,
 		p.SemgetNativeExit,
 		p.SysExit,
 	)

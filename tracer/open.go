@@ -29,6 +29,7 @@ type Tracer struct {
 	seen     []uint64        // by CPU: losses told so far
 	heard    []time.Duration // by CPU: boot time of the last event
 	missed   uint64          // skipped runs told so far
+	looked   time.Duration   // boot time when skipped runs were last looked for
 	stopping sync.Once
 	closing  sync.Once
 	reading  sync.Mutex   // held while Events runs
@@ -155,9 +156,9 @@ func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
 		return nil, fmt.Errorf("read ring buffer: %w", err)
 	}
 	for _, h := range hooks {
-		l, err := attach(t.coll.Programs[h.program])
+		l, err := attach(spec, t.coll, h)
 		if err != nil {
-			return nil, fmt.Errorf("attach %s: %w", spec.Programs[h.program].AttachTo, err)
+			return nil, err
 		}
 		t.links = append(t.links, l)
 	}
@@ -176,6 +177,7 @@ func (t *Tracer) begin() error {
 		return err
 	}
 	t.start = t.clock.Boot()
+	t.looked = t.start
 	return nil
 }
 

@@ -82,16 +82,17 @@ func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
 		}
 	}
 	if skipped := t.skipped(); skipped > t.missed {
-		loss := &Loss{Count: skipped - t.missed, From: t.clock.Wall(t.start), To: t.clock.Wall(now)}
-		t.missed = skipped
+		loss := &Loss{Count: skipped - t.missed, From: t.clock.Wall(t.looked), To: t.clock.Wall(now), Cause: ErrSkipped}
+		t.missed, t.looked = skipped, now
 		return yield(Event{}, loss)
 	}
+	t.looked = now
 	return true
 }
 
 func (t *Tracer) tellLoss(cpu int, lost uint64, until time.Duration, yield func(Event, error) bool) bool {
 	since := max(t.heard[cpu], t.start)
-	loss := &Loss{Count: lost - t.seen[cpu], From: t.clock.Wall(since), To: t.clock.Wall(until)}
+	loss := &Loss{Count: lost - t.seen[cpu], From: t.clock.Wall(since), To: t.clock.Wall(until), Cause: ErrRingFull}
 	t.seen[cpu], t.heard[cpu] = lost, until
 	return yield(Event{}, loss)
 }

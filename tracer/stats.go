@@ -6,13 +6,9 @@ import "fmt"
 type Stats struct {
 	Produced  uint64 // events the filters let through
 	Delivered uint64 // of these, yielded by Events
-	Lost      uint64 // of these, lost: no room in the ring, or Skipped
+	Lost      uint64 // of these, no room in the ring
 	Pending   uint64 // of these, still in the ring
-	// Skipped runs of hooks, part of Lost: a program that is interrupted while
-	// it runs does not run again on the same CPU until it is done (kernel 5.12
-	// and up count it). It may be that filters would have left out the event;
-	// an object.open of that moment may have been a creation.
-	Skipped uint64
+	Skipped   uint64 // runs of hooks that the kernel skipped: at most so many events more, see ErrSkipped
 }
 
 // Stats is safe to call at any time, from any goroutine, also after Close.
@@ -37,8 +33,6 @@ func (t *Tracer) read() Stats {
 		s.Lost += c.Lost
 	}
 	s.Pending = s.Produced - s.Delivered - s.Lost
-	s.Produced += s.Skipped
-	s.Lost += s.Skipped
 	return s
 }
 
@@ -50,6 +44,8 @@ func (t *Tracer) counters() ([]ipctraceCounters, error) {
 	return counters, nil
 }
 
+// skipped is counted from 5.12 on (9ed9e9ba2337, "bpf: Count the number of times
+// recursion was prevented").
 func (t *Tracer) skipped() uint64 {
 	var sum uint64
 	for _, program := range t.coll.Programs {

@@ -101,6 +101,9 @@ type Lost struct {
 	Count uint64    `json:"count"`
 	From  time.Time `json:"from"`
 	To    time.Time `json:"to"`
+	// AtMost: the kernel skipped hooks so often; not each need stand for an
+	// event. Otherwise the ring buffer was full, and Count is exact.
+	AtMost bool `json:"at_most"`
 }
 
 // Start says what the stream is of.
@@ -125,6 +128,7 @@ type Stop struct {
 	Produced  uint64 `json:"produced"`  // by the kernel, behind its filters
 	Delivered uint64 `json:"delivered"` // to user space
 	Lost      uint64 `json:"lost"`
+	Skipped   uint64 `json:"skipped"`  // runs of hooks the kernel skipped: at most so many events more
 	Filtered  uint64 `json:"filtered"` // left out by filters in user space
 	Written   uint64 `json:"written"`  // object events in this stream
 }

@@ -116,6 +116,7 @@ func (l *Lost) fields(o *object) {
 	o.uint("count", l.Count)
 	o.time("from", l.From)
 	o.time("to", l.To)
+	o.bool("at_most", l.AtMost)
 }
 
 func (s *Start) fields(o *object) {
@@ -137,6 +138,7 @@ func (s *Stop) fields(o *object) {
 	o.uint("produced", s.Produced)
 	o.uint("delivered", s.Delivered)
 	o.uint("lost", s.Lost)
+	o.uint("skipped", s.Skipped)
 	o.uint("filtered", s.Filtered)
 	o.uint("written", s.Written)
 }

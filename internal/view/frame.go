@@ -11,13 +11,6 @@ import (
 // screenObjects is how many objects of one namespace the screen shows at most.
 const screenObjects = 20
 
-// Columns of a table of objects: those that the maker should leave to the others,
-// and those it has in any case.
-const (
-	besidesMaker = 60
-	leastMaker   = 14
-)
-
 // frame is what a screen of this size shows: as many rows, none of them wider.
 func frame(inv *inventory.Inventory, st Status, columns, rows int, opts Options) ([]row, error) {
 	all := make([]row, 0, rows)
@@ -97,7 +90,7 @@ func eventRows(recent []event.Event, columns, limit int, opts Options) []row {
 func namespaceRows(inv *inventory.Inventory, st Status, columns, room int, opts Options) ([]row, error) {
 	namespaces := inv.Namespaces()
 	shown := choose(namespaces, room)
-	t := table{now: st.Now, maxMaker: max(leastMaker, columns-besidesMaker), opts: opts}
+	t := table{now: st.Now, columns: columns, opts: opts}
 	blocks, err := t.blocks(shown)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func grid(header []string, rows [][]string) ([]string, error) {
 	cells := tw.CellConfig{
 		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
 		Alignment:  tw.CellAlignment{Global: tw.AlignLeft},
-		Padding:    tw.CellPadding{Global: tw.Padding{Right: "  ", Overwrite: true}},
+		Padding:    tw.CellPadding{Global: tw.Padding{Right: gap, Overwrite: true}},
 	}
 	var b strings.Builder
 	t := tablewriter.NewTable(&b,
@@ -50,6 +50,30 @@ func grid(header []string, rows [][]string) ([]string, error) {
 		lines[i] = strings.TrimRight(line, " ")
 	}
 	return lines, nil
+}
+
+// gap between columns.
+const gap = "  "
+
+// gridWidths are those of the columns.
+func gridWidths(header []string, rows [][]string) []int {
+	widths := make([]int, len(header))
+	for i, name := range header {
+		widths[i] = width(name)
+		for _, cells := range rows {
+			widths[i] = max(widths[i], width(cells[i]))
+		}
+	}
+	return widths
+}
+
+// gridWidth is that of the whole.
+func gridWidth(widths []int) int {
+	sum := len(gap) * (len(widths) - 1)
+	for _, w := range widths {
+		sum += w
+	}
+	return sum
 }
 
 // writeGrid writes a grid of safe cells, its rows in the style each has.

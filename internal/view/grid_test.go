@@ -21,6 +21,17 @@ func TestGridLeavesCellsAsTheyAre(t *testing.T) {
 	})
 }
 
+func TestGridWidth(t *testing.T) {
+	header, rows := []string{"A", "bbb"}, [][]string{{"世界", "x"}, {"", "1234567"}}
+	widths := gridWidths(header, rows)
+	check(t, widths, []int{4, 7})
+	lines, err := grid(header, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, gridWidth(widths), width(lines[2]))
+}
+
 func TestGridWithoutRows(t *testing.T) {
 	got, err := grid([]string{"A", "B"}, nil)
 	if err != nil {

@@ -71,9 +71,9 @@ func align(columns []column, cells ...string) string {
 	at, start := 0, 0
 	for i, cell := range cells {
 		if i > 0 {
-			gap := max(1, start-at)
-			b.WriteString(strings.Repeat(" ", gap))
-			at += gap
+			space := max(1, start-at)
+			b.WriteString(strings.Repeat(" ", space))
+			at += space
 		}
 		b.WriteString(cell)
 		at += width(cell)

@@ -26,14 +26,12 @@ func Safe(s string, max int) string {
 	}
 	var b strings.Builder
 	width, fits := 0, 0 // columns so far; bytes that leave room for the ellipsis
-	var last rune
+	last := ' '
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		piece := shown(last, r, s[:n])
-		s, last = s[n:], r
-		if len(piece) != n || piece[0] == '\\' {
-			last = 0 // an escape: nothing joins with it
-		}
+		s = s[n:]
+		last, _ = utf8.DecodeLastRuneInString(piece)
 		width += displaywidth.String(piece)
 		if width > max {
 			if max < 1 {
@@ -74,7 +72,7 @@ func shown(last, r rune, raw string) string {
 		return `\r`
 	case r < utf8.RuneSelf && !unicode.IsPrint(r):
 		return fmt.Sprintf(`\x%02x`, r)
-	case unicode.IsPrint(r) && !invisible(r) && !rightToLeft(r) && !joins(last, r):
+	case unicode.IsPrint(r) && !invisible(r) && !rightToLeft(r) && !joins(last, r) && !joins(r, ' '):
 		return raw
 	case r < 0x10000:
 		return fmt.Sprintf(`\u%04x`, r)
@@ -104,7 +102,8 @@ func rightToLeft(r rune) bool {
 }
 
 // joins says that two characters share columns: flags, skin tones, syllables
-// built of letters. Terminals disagree on how many.
+// built of letters. Terminals disagree on how many. What joins with a space would
+// do so with anything that is put beside the text.
 func joins(last, r rune) bool {
 	if last < utf8.RuneSelf && r < utf8.RuneSelf {
 		return false
@@ -125,9 +124,4 @@ func fit(safe string, max int) string {
 		return ""
 	}
 	return displaywidth.TruncateString(safe, max, ellipsis)
-}
-
-// pad fills safe text up to the given width.
-func pad(safe string, columns int) string {
-	return safe + strings.Repeat(" ", max(0, columns-width(safe)))
 }

@@ -38,6 +38,7 @@ func TestSafe(t *testing.T) {
 		{"four bytes", "🌍x", Whole, "🌍x"},
 		{"joined", "👩\u200d👧", Whole, `👩\u200d👧`},
 		{"skin tone", "👍🏽", Whole, `👍\U0001f3fd`},
+		{"skin tone on an escape, on nothing", "\x8d🏽", Whole, `\x8d\U0001f3fd`},
 		{"wide", "世界", Whole, "世界"},
 
 		{"fits", "bash", 4, "bash"},
@@ -58,8 +59,24 @@ func TestSafe(t *testing.T) {
 	}
 }
 
-func TestSafeIsReversible(t *testing.T) {
-	// What looks the same was the same.
+// Every character by itself, and behind a letter.
+func TestSafeOfEveryCharacter(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		got := Safe("a"+string(r), Whole)
+		if got == "a" || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) || invisible(r) }) {
+			t.Fatalf("%U is shown as %q", r, got)
+		}
+		if got != "a"+string(r) && !strings.HasPrefix(got, `a\`) {
+			t.Fatalf("%U is shown as %q", r, got)
+		}
+	}
+}
+
+// What looks the same was the same.
+func TestEscapesCannotBeForged(t *testing.T) {
 	if Safe("\x1b", Whole) == Safe(`\x1b`, Whole) {
 		t.Error("an escape can be forged")
 	}
@@ -83,6 +100,9 @@ func FuzzSafe(f *testing.F) {
 		}
 		if columns := displaywidth.String(got); columns > 0 && columns > max || columns != sum {
 			t.Fatalf("%q: %d columns, %d one by one, at most %d", got, columns, sum, max)
+		}
+		if columns := displaywidth.String("x" + got + "["); got != "" && columns != sum+2 {
+			t.Fatalf("%q joins with its neighbours: %d columns, %d by itself", got, columns, sum)
 		}
 		if max == Whole && len(s) > 0 && got == "" {
 			t.Fatal("nothing left")

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
@@ -186,6 +189,17 @@ func TestScreenFollowsTheTerminal(t *testing.T) {
 		columns, rows, failed = test.columns, test.rows, test.err
 		gotColumns, gotRows := s.dimensions()
 		check(t, []int{gotColumns, gotRows}, []int{test.wantColumns, test.wantRows})
+	}
+}
+
+func TestSizeOfNoTerminal(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, _, err := TerminalSize(f)(); !errors.Is(err, unix.ENOTTY) {
+		t.Errorf("size of %s: %v", f.Name(), err)
 	}
 }
 

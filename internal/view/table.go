@@ -12,11 +12,18 @@ import (
 
 var objectHeader = []string{"KIND", "ID", "KEY", "OWNER", "MODE", "SIZE", "MAKER", "AGE", "OPENS"}
 
+// Where there is not room for all columns, that of makers is made narrower, as
+// far as leastMaker: names can be cut, and be long.
+const (
+	makerColumn = 6
+	leastMaker  = 14
+)
+
 const nothingSeen = "no System V IPC seen"
 
 // Table writes everything the inventory knows, one block a namespace.
 func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) error {
-	t := table{now: now, maxMaker: Whole, opts: opts.orDefault()}
+	t := table{now: now, columns: Whole, opts: opts.orDefault()}
 	all := choice{namespaces: inv.Namespaces()}
 	for _, n := range all.namespaces {
 		all.limits = append(all.limits, n.Len())
@@ -43,9 +50,9 @@ func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) e
 
 // table of objects by namespace.
 type table struct {
-	now      time.Time
-	maxMaker int // columns
-	opts     Options
+	now     time.Time
+	columns int // that there is room for
+	opts    Options
 }
 
 // choice of namespaces, and for each how many of its objects: the newest.
@@ -57,11 +64,10 @@ type choice struct {
 // blocks are the rows of each namespace. They are laid out as one table, so that
 // columns are the same in all.
 func (t table) blocks(c choice) ([][]row, error) {
-	var cells [][]string
-	for i, n := range c.namespaces {
-		for _, o := range n.Newest(c.limits[i]) {
-			cells = append(cells, t.objectCells(o))
-		}
+	cells := t.cells(c, Whole)
+	widths := gridWidths(objectHeader, cells)
+	if over := gridWidth(widths) - t.columns; over > 0 {
+		cells = t.cells(c, max(leastMaker, widths[makerColumn]-over))
 	}
 	lines, err := grid(objectHeader, cells)
 	if err != nil {
@@ -75,6 +81,16 @@ func (t table) blocks(c choice) ([][]row, error) {
 		lines = lines[shown:]
 	}
 	return blocks, nil
+}
+
+func (t table) cells(c choice, maxMaker int) [][]string {
+	var cells [][]string
+	for i, n := range c.namespaces {
+		for _, o := range n.Newest(c.limits[i]) {
+			cells = append(cells, t.objectCells(o, maxMaker))
+		}
+	}
+	return cells
 }
 
 func namespaceBlock(n *inventory.Namespace, header string, objects []string) []row {
@@ -99,7 +115,7 @@ func noObjects(n *inventory.Namespace) string {
 	return "no objects seen"
 }
 
-func (t table) objectCells(o *inventory.Object) []string {
+func (t table) objectCells(o *inventory.Object, maxMaker int) []string {
 	owner, mode, size, maker := unknown, unknown, unknown, unknown
 	age := ageText(t.now.Sub(o.First))
 	if !o.Known {
@@ -111,7 +127,7 @@ func (t table) objectCells(o *inventory.Object) []string {
 			owner = t.opts.Users.Name(*o.UID)
 		}
 		if o.Maker != nil {
-			maker = makerText(o, t.maxMaker)
+			maker = makerText(o, maxMaker)
 		}
 	}
 	return []string{
