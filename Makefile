@@ -1,0 +1,75 @@
+# ipctrace: `make prove` shows it at work, `make test` tests it all.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+
+# A static program, for which no C compiler is needed.
+export CGO_ENABLED := 0
+
+# Packages with tests that load programs into the kernel or make namespaces.
+ROOT_PACKAGES := ./cmd/ipctrace ./nsresolve ./tracer
+SCRIPTS := .ci/gotest .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/guest/init
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+UID := $(shell id -u)
+
+.PHONY: build prove test test-unit test-root test-kernels bench generate check-generate lint fmt clean help
+
+build: ## bin/ipctrace
+	go build -trimpath -o bin/ipctrace ./cmd/ipctrace
+
+prove: build ## the walk-through, on this machine's kernel (with sudo when not root)
+ifeq ($(UID),0)
+	bin/ipctrace prove
+else
+	sudo bin/ipctrace prove
+endif
+
+test: test-unit $(if $(filter-out 0,$(UID)),test-root) test-kernels ## every test: unit, root, the kernel matrix
+
+test-unit: ## all packages, as the user you are (for root, that is test-root too)
+	@-.ci/setup test
+	.ci/gotest ./...
+
+test-root: ## the packages that need root, on this machine's kernel (with sudo when not root)
+	@-.ci/setup test
+	.ci/gotest -as-root $(ROOT_PACKAGES)
+
+test-kernels: ## the tests of the kernel side on the kernels of internal/kernels/matrix.txt, in QEMU
+	@-.ci/setup kernels
+	IPCTRACE_KERNELS_TEST=1 go test -v -count=1 -timeout 80m -run '^TestKernels$$' ./internal/kernels
+
+bench: ## benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+generate: ## the Go bindings and the objects made from bpf/, anew
+	.ci/setup generate
+	go generate ./...
+
+# In a copy, so that the tree stays as it is.
+check-generate: ## fail if generating would change a file
+	.ci/setup generate
+	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	tar --exclude=./.git --exclude=./bin -cf - . | tar -xf - -C "$$copy"; \
+	(cd "$$copy" && rm tracer/ipctrace_*_bpfel.* && go generate ./...); \
+	diff -r --exclude=.git --exclude=bin . "$$copy" || \
+		{ echo "generated files are not up to date: make generate"; exit 1; }
+
+lint: ## formatting, go vet, golangci-lint, shellcheck
+	.ci/setup lint
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not formatted (make fmt):" $$files; exit 1; }
+	GOARCH=amd64 go vet ./...
+	GOARCH=arm64 go vet ./...
+	go run $(GOLANGCI_LINT) run 2>&1 | sed '/^go: downloading/d'
+	shellcheck --exclude=SC2187 $(SCRIPTS) # busybox ash, taken for dash
+
+fmt: ## gofmt
+	gofmt -w .
+
+clean: ## remove what was built (the kernels of the matrix stay in their cache)
+	rm -rf bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/tracer"
+	"github.com/moby/sys/capability"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+func newDoctor() *cobra.Command {
+	var out output
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "What this kernel, these privileges and these hooks let it see",
+		Long: `doctor loads and attaches every hook for real, one by one, looks at each
+capability, and says what the tier that would be used cannot see and what to do.
+
+Exit status: 0 it can trace · 3 it cannot.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			asJSON, err := out.isJSON()
+			if err != nil {
+				return err
+			}
+			d := examine()
+			if asJSON {
+				err = writeJSON(c.OutOrStdout(), d)
+			} else {
+				err = d.write(c.OutOrStdout(), view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
+			}
+			if err == nil && d.Tier == "" {
+				return fmt.Errorf("%w: %w", errCannot, d.err)
+			}
+			return err
+		},
+	}
+	out.add(command.Flags())
+	return command
+}
+
+// diagnosis is what doctor found. Its field names are those of --json.
+type diagnosis struct {
+	Kernel       string            `json:"kernel"`
+	Arch         string            `json:"arch"`
+	BTF          bool              `json:"btf"`
+	Lockdown     string            `json:"lockdown"` // "" where it cannot be read
+	Hooks        []hookFinding     `json:"hooks"`
+	Capabilities []capabilityState `json:"capabilities"`
+	Tier         string            `json:"tier"` // that would be used; "": none
+	Error        string            `json:"error"`
+	Gaps         []string          `json:"gaps"`
+	Advice       []string          `json:"advice"`
+
+	err error
+}
+
+type hookFinding struct {
+	Tier     string `json:"tier"`
+	Function string `json:"function"`
+	Attached bool   `json:"attached"`
+	Error    string `json:"error"`
+	Without  string `json:"without"` // what is not seen without it; "": its tier is nothing without it
+}
+
+type capabilityState struct {
+	Name  string `json:"name"`
+	Held  bool   `json:"held"`
+	Needs string `json:"for"`
+}
+
+// capabilities are what is worth having, and what for.
+var capabilities = []struct {
+	cap capability.Cap
+	use string
+}{
+	{capability.CAP_BPF, "load the hooks"},
+	{capability.CAP_PERFMON, "load the hooks"},
+	{capability.CAP_SYS_PTRACE, "see the namespaces of other users' processes"},
+	{capability.CAP_SYS_ADMIN, "look into other IPC namespaces; make one (prove)"},
+	{capability.CAP_DAC_READ_SEARCH, "name the cgroup of a process that is gone; see descriptors that pin namespaces"},
+	{capability.CAP_SYS_RESOURCE, "before Linux 5.11: raise RLIMIT_MEMLOCK for the ring buffer"},
+}
+
+func examine() *diagnosis {
+	var name unix.Utsname
+	_ = unix.Uname(&name) // fails only for a bad pointer
+	d := &diagnosis{
+		Kernel: unix.ByteSliceToString(name.Release[:]), Arch: unix.ByteSliceToString(name.Machine[:]),
+		Hooks: []hookFinding{}, Gaps: []string{}, Advice: []string{},
+	}
+	_, err := os.Stat("/sys/kernel/btf/vmlinux")
+	d.BTF = err == nil
+	if text, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil {
+		d.Lockdown = strings.TrimSpace(string(text))
+	}
+	d.readCapabilities()
+	d.tryHooks()
+	d.advise()
+	return d
+}
+
+func (d *diagnosis) readCapabilities() {
+	mine, err := capability.NewPid2(0)
+	if err == nil {
+		err = mine.Load()
+	}
+	for _, c := range capabilities {
+		d.Capabilities = append(d.Capabilities, capabilityState{
+			Name: "CAP_" + strings.ToUpper(c.cap.String()), Needs: c.use,
+			Held: err == nil && mine.Get(capability.EFFECTIVE, c.cap),
+		})
+	}
+}
+
+// tryHooks tries each hook, then what live would do.
+func (d *diagnosis) tryHooks() {
+	tried, err := tracer.Probe()
+	d.err = err
+	for _, h := range tried {
+		f := hookFinding{Tier: h.Tier.String(), Function: h.Function, Attached: h.Err == nil, Without: h.Without}
+		if h.Err != nil {
+			f.Error = h.Err.Error()
+		}
+		d.Hooks = append(d.Hooks, f)
+	}
+	if err == nil {
+		var tr *tracer.Tracer
+		if tr, d.err = tracer.Open(tracer.Config{}); d.err == nil {
+			d.Tier, d.Gaps = tr.Tier().String(), append(d.Gaps, tr.Gaps()...)
+			tr.Close()
+		}
+	}
+	if d.err != nil {
+		d.Error = d.err.Error()
+	}
+}
+
+func (d *diagnosis) advise() {
+	add := func(when bool, text string) {
+		if when {
+			d.Advice = append(d.Advice, text)
+		}
+	}
+	lacks := func(names ...string) bool {
+		for _, c := range d.Capabilities {
+			for _, n := range names {
+				if c.Name == n && !c.Held {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	add(!d.BTF, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all current distributions' are)")
+	add(errors.Is(d.err, tracer.ErrPrivilege),
+		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
+	add(d.Tier != "" && lacks("CAP_SYS_PTRACE"),
+		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
+	add(d.Tier != "" && lacks("CAP_SYS_ADMIN"), "for prove: also CAP_SYS_ADMIN")
+	add(d.Tier == tracer.Syscall.String(),
+		"the syscall tier adds a little to every system call of the machine; "+
+			"the fentry tier does not: it needs BPF trampolines (amd64 from 5.5, arm64 from 6.4)")
+}
+
+func (d *diagnosis) write(w io.Writer, opts view.Options) error {
+	fmt.Fprintf(w, "kernel   %s %s\n", view.Safe(d.Kernel, view.Whole), view.Safe(d.Arch, view.Whole))
+	if d.Lockdown != "" {
+		fmt.Fprintf(w, "lockdown %s\n", view.Safe(d.Lockdown, view.Whole))
+	}
+	checks := []view.Check{{Name: "BTF", OK: d.BTF, Detail: "/sys/kernel/btf/vmlinux"}}
+	for _, h := range d.Hooks {
+		detail := "attached"
+		if !h.Attached {
+			detail = h.Error
+		}
+		checks = append(checks, view.Check{Name: h.Tier + " " + h.Function, OK: h.Attached, Detail: detail})
+	}
+	for _, c := range d.Capabilities {
+		checks = append(checks, view.Check{Name: c.Name, OK: c.Held, Detail: c.Needs})
+	}
+	if err := view.Checks(w, checks, opts); err != nil {
+		return err
+	}
+	tier := d.Tier + " tier"
+	if d.Tier == "" {
+		tier = "none: it cannot trace here"
+	}
+	fmt.Fprintf(w, "\nhooks in use: %s\n", tier)
+	writeList(w, "\nwhat it cannot see here:", d.Gaps)
+	writeList(w, "\nwhat to do:", d.Advice)
+	return nil
+}
+
+func writeList(w io.Writer, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintln(w, title)
+	for _, line := range lines {
+		fmt.Fprintf(w, "- %s\n", line)
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/stream"
+	"github.com/ipctrace/ipctrace/nsresolve"
+	"github.com/ipctrace/ipctrace/tracer"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// selection is the flags that say what to trace, and for how long.
+type selection struct {
+	kinds, events, namespaces, pids, uids, comms, containers []string
+
+	hooks    string
+	noHost   bool
+	duration time.Duration
+	count    uint64
+}
+
+func (s *selection) add(f *pflag.FlagSet) {
+	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem`")
+	f.StringSliceVar(&s.events, "event", nil, "only these events: `create,open,get,fail`")
+	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `INODE|self|host|pid:N`")
+	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
+	f.StringSliceVar(&s.pids, "pid", nil, "only these processes (`PID` on the host)")
+	f.StringSliceVar(&s.uids, "uid", nil, "only calls by these users (`UID` or name)")
+	f.StringSliceVar(&s.comms, "comm", nil, "only calls by threads of this `NAME`")
+	f.StringSliceVar(&s.containers, "container", nil, "only calls from these containers (`ID` or its beginning)")
+	f.DurationVar(&s.duration, "duration", 0, "end after this `TIME` (10s, 5m)")
+	f.Uint64Var(&s.count, "count", 0, "end after `N` events")
+	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
+}
+
+// config is what the kernel filters.
+func (s *selection) config() (tracer.Config, error) {
+	var c tracer.Config
+	var errs [5]error
+	if s.duration < 0 {
+		return c, usagef("--duration %v: must not be negative", s.duration)
+	}
+	c.Tier, errs[0] = tracer.ParseTier(s.hooks)
+	c.Kinds, errs[1] = each("--kind", s.kinds, parseKind)
+	c.Namespaces, errs[2] = each("--ns", s.namespaces, parseNamespace)
+	c.PIDs, errs[3] = each("--pid", s.pids, parsePID)
+	c.UIDs, errs[4] = each("--uid", s.uids, parseUID)
+	if errs[0] != nil {
+		errs[0] = fmt.Errorf("--hooks: %w", errs[0])
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return c, usage(err)
+	}
+	if s.noHost {
+		c.ExceptNamespace = nsresolve.InitialInode
+	}
+	return c, nil
+}
+
+// filter is what the kernel cannot filter.
+func (s *selection) filter() (stream.Filter, error) {
+	events, err := each("--event", s.events, event.ParseType)
+	if err != nil {
+		return stream.Filter{}, usage(err)
+	}
+	return stream.Filter{Events: events, Comms: s.comms, Containers: s.containers}, nil
+}
+
+// words is the selection as it is told in trace.start.
+func (s *selection) words() []string {
+	words := []string{}
+	add := func(flag string, values ...string) {
+		if len(values) > 0 {
+			words = append(words, flag+"="+strings.Join(values, ","))
+		}
+	}
+	add("--kind", s.kinds...)
+	add("--event", s.events...)
+	add("--ns", s.namespaces...)
+	add("--pid", s.pids...)
+	add("--uid", s.uids...)
+	add("--comm", s.comms...)
+	add("--container", s.containers...)
+	if s.noHost {
+		words = append(words, "--no-host")
+	}
+	return words
+}
+
+func each[T any](flag string, values []string, parse func(string) (T, error)) ([]T, error) {
+	var parsed []T
+	for _, v := range values {
+		p, err := parse(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		parsed = append(parsed, p)
+	}
+	return parsed, nil
+}
+
+func parseKind(s string) (tracer.Kind, error) {
+	for _, k := range []tracer.Kind{tracer.Msg, tracer.Shm, tracer.Sem} {
+		if s == k.String() {
+			return k, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown kind %q: msg, shm or sem", s)
+}
+
+func parsePID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q is not a process number", s)
+	}
+	return uint32(n), nil
+}
+
+func parseUID(s string) (uint32, error) {
+	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	u, err := user.Lookup(s)
+	if err != nil {
+		return 0, fmt.Errorf("no user %q", s)
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	return uint32(n), err
+}
+
+// parseNamespace takes an inode number or a word for one.
+func parseNamespace(s string) (uint32, error) {
+	switch pid, isPID := strings.CutPrefix(s, "pid:"); {
+	case s == "host":
+		return nsresolve.InitialInode, nil
+	case s == "self":
+		return namespaceOf("self")
+	case isPID:
+		n, err := parsePID(pid)
+		if err != nil {
+			return 0, err
+		}
+		return namespaceOf(strconv.FormatUint(uint64(n), 10))
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q is not a namespace: an inode number, self, host or pid:N", s)
+	}
+	return uint32(n), nil
+}
+
+func namespaceOf(process string) (uint32, error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/"+process+"/ns/ipc", &st); err != nil {
+		return 0, fmt.Errorf("namespace of process %s: %w", process, err)
+	}
+	return uint32(st.Ino), nil
+}
+
+// output is the flags that say how to show it.
+type output struct {
+	format string
+	json   bool
+}
+
+func (o *output) add(f *pflag.FlagSet) {
+	f.StringVarP(&o.format, "output", "o", "text", "what to write: `text|json`")
+	f.BoolVar(&o.json, "json", false, "the same as -o json")
+}
+
+// isJSON is the answer of both flags.
+func (o *output) isJSON() (bool, error) {
+	switch o.format {
+	case "text":
+		return o.json, nil
+	case "json":
+		return true, nil
+	}
+	return false, usagef("--output: unknown format %q: text or json", o.format)
+}
+
+// colored: on a terminal that can, unless somebody said no (no-color.org).
+func colored(f *pflag.FlagSet, out any) bool {
+	no, _ := f.GetBool("no-color")
+	file, ok := out.(*os.File)
+	return ok && !no && os.Getenv("NO_COLOR") == "" && isTerminal(file)
+}
+
+// isTerminal: a terminal that understands more than text.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil && os.Getenv("TERM") != "dumb"
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/nsresolve"
+)
+
+// jsonLink is a namespace link of several processes; "" where one has none.
+type jsonLink struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+	Same   bool     `json:"same"`
+}
+
+func jsonLinks(links []nsresolve.Link) []jsonLink {
+	var out []jsonLink
+	for _, l := range links {
+		out = append(out, jsonLink{Name: l.Name, Values: []string{l.A, l.B}, Same: l.Same})
+	}
+	return out
+}
+
+type jsonCheck struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// writeJSON writes the proof as one object; its events are those of the contract.
+func (p *proof) writeJSON(w io.Writer, checks []view.Check) error {
+	out := struct {
+		Proved bool              `json:"proved"`
+		Tier   string            `json:"tier"`
+		PIDs   []int             `json:"pids"` // A, B
+		Links  []jsonLink        `json:"links"`
+		Checks []jsonCheck       `json:"checks"`
+		Events []json.RawMessage `json:"events"`
+	}{
+		Proved: proved(checks), Tier: p.tier.String(), PIDs: []int{p.a.pid(), p.b.pid()}, Links: jsonLinks(p.links),
+	}
+	for _, c := range checks {
+		out.Checks = append(out.Checks, jsonCheck(c))
+	}
+	for _, e := range p.events {
+		out.Events = append(out.Events, e.AppendJSON(nil))
+	}
+	return writeJSON(w, out)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/inventory"
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/spf13/cobra"
+)
+
+func newLive() *cobra.Command {
+	var sel selection
+	var out output
+	command := &cobra.Command{
+		Use:   "live",
+		Short: "Show objects come to be, by IPC namespace, as it happens",
+		Long: `live shows every msgget, shmget and semget on the machine: on a terminal as a
+screen by IPC namespace, into a pipe as a line each, with -o json as the events
+of docs/events.md. Ctrl-C ends it; then comes the table by namespace.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return live(c, &sel, &out)
+		},
+	}
+	sel.add(command.Flags())
+	out.add(command.Flags())
+	return command
+}
+
+func live(c *cobra.Command, sel *selection, out *output) error {
+	asJSON, err := out.isJSON()
+	if err != nil {
+		return err
+	}
+	cfg, err := sel.config()
+	if err != nil {
+		return err
+	}
+	filter, err := sel.filter()
+	if err != nil {
+		return err
+	}
+	t, err := openTrace(c.Context(), cfg, filter, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	t.start.Filters = sel.words()
+
+	ctx, cancel := context.WithCancelCause(c.Context())
+	defer cancel(nil)
+	if sel.duration > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, sel.duration, errDuration)
+		defer stop()
+	}
+	hangup(ctx, c.OutOrStdout(), cancel)
+	return t.show(ctx, c, sel.count, asJSON)
+}
+
+// show picks the sink that fits stdout.
+func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON bool) error {
+	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
+	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI()}
+	if asJSON {
+		return t.follow(ctx, count, &jsonSink{w: stdout})
+	}
+	if file, ok := stdout.(*os.File); ok && isTerminal(file) {
+		return t.showScreen(ctx, count, file, opts)
+	}
+	lines := &lineSink{lines: view.NewLines(stdout, opts), inventory: inventory.New(inventory.Limits{})}
+	if err := lines.lines.Header(); err != nil {
+		return err
+	}
+	err := t.follow(ctx, count, lines)
+	opts.Color = colored(c.Flags(), stderr)
+	return errors.Join(err, t.summary(stderr, lines.inventory, opts))
+}
+
+func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts view.Options) error {
+	status := view.Status{Tier: t.tracer.Tier().String(), Started: time.Now()}
+	s, err := newScreenSink(f, status, opts)
+	if err != nil {
+		return err
+	}
+	defer s.Close() // also in a panic: the terminal is the user's
+	err = t.follow(ctx, count, s)
+	if err := errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	return t.summary(f, s.inventory, opts)
+}
+
+// summary is what stays when a trace is over: the table by namespace, and totals.
+func (t *trace) summary(w io.Writer, inv *inventory.Inventory, opts view.Options) error {
+	if err := view.Table(w, inv, time.Now(), opts); err != nil {
+		return err
+	}
+	if err := view.Totals(w, inv.Totals()); err != nil {
+		return err
+	}
+	if skipped := t.tracer.Stats().Skipped; skipped > 0 {
+		_, err := fmt.Fprintf(w, "at most %d more were not seen: the kernel skipped a hook that was itself interrupted\n", skipped)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/nsresolve"
+	"github.com/spf13/cobra"
+)
+
+func newNS() *cobra.Command {
+	var out output
+	command := &cobra.Command{
+		Use:   "ns [PID…]",
+		Short: "IPC namespaces and who is in them; with PIDs: which namespace links differ",
+		Long: `ns lists the IPC namespaces of this machine: who is in each, and what keeps it
+besides processes. With process numbers it shows all namespace links of these
+processes side by side, and which of them differ.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			asJSON, err := out.isJSON()
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				return showLinks(c, args, asJSON)
+			}
+			return showNamespaces(c, asJSON)
+		},
+	}
+	out.add(command.Flags())
+	return command
+}
+
+// jsonNamespace is an IPC namespace, for ns --json.
+type jsonNamespace struct {
+	Inode     uint64          `json:"inode"`
+	Initial   bool            `json:"initial"`
+	Label     string          `json:"label"`
+	Container *jsonContainer  `json:"container,omitempty"` // absent: its processes are not all in containers
+	Processes []jsonProcess   `json:"processes"`
+	Pins      []nsresolve.Pin `json:"pins"`
+}
+
+type jsonContainer struct {
+	ID      string `json:"id"`
+	Runtime string `json:"runtime"`
+}
+
+type jsonProcess struct {
+	PID     int    `json:"pid"`
+	PPID    int    `json:"ppid"`
+	UID     uint32 `json:"uid"`
+	Comm    string `json:"comm"`
+	Threads []int  `json:"threads"` // of this process, those in the namespace
+	Cgroup  string `json:"cgroup"`
+}
+
+func showNamespaces(c *cobra.Command, asJSON bool) error {
+	snapshot, err := nsresolve.New(nsresolve.Options{}).Scan(c.Context())
+	if err != nil {
+		return err
+	}
+	if snapshot.Unreadable > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: %s not readable: needs CAP_SYS_PTRACE: run with sudo to see all namespaces\n",
+			plural(snapshot.Unreadable, "process"))
+	}
+	if snapshot.UnreadableFDs > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: descriptors of %s not readable: pins may be missing\n",
+			plural(snapshot.UnreadableFDs, "process"))
+	}
+	if asJSON {
+		return writeJSON(c.OutOrStdout(), jsonNamespaces(snapshot.Namespaces))
+	}
+	rows := make([]view.NamespaceRow, len(snapshot.Namespaces))
+	for i, n := range snapshot.Namespaces {
+		rows[i] = namespaceRow(n)
+	}
+	return view.Namespaces(c.OutOrStdout(), rows, view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
+}
+
+func namespaceRow(n nsresolve.Namespace) view.NamespaceRow {
+	row := view.NamespaceRow{
+		Namespace: strconv.FormatUint(n.Inode, 10), Label: n.Label, Processes: len(n.Processes), Oldest: "-",
+	}
+	for i, p := range n.Processes {
+		if i == 0 {
+			row.Oldest = fmt.Sprintf("%s[%d]", p.Comm, p.PID)
+		}
+		row.Threads += len(p.Threads)
+	}
+	for _, pin := range n.Pins {
+		row.Pins = append(row.Pins, fmt.Sprintf("%s %s", pin.Kind, pin.Path))
+	}
+	return row
+}
+
+func jsonNamespaces(namespaces []nsresolve.Namespace) []jsonNamespace {
+	out := []jsonNamespace{}
+	for _, n := range namespaces {
+		j := jsonNamespace{Inode: n.Inode, Initial: n.Initial, Label: n.Label, Processes: []jsonProcess{}, Pins: n.Pins}
+		if n.Container != nil {
+			j.Container = &jsonContainer{ID: n.Container.ID, Runtime: n.Container.Runtime}
+		}
+		for _, p := range n.Processes {
+			j.Processes = append(j.Processes, jsonProcess{
+				PID: p.PID, PPID: p.PPID, UID: p.UID, Comm: p.Comm, Threads: p.Threads, Cgroup: p.Cgroup,
+			})
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// showLinks compares each process with the first.
+func showLinks(c *cobra.Command, args []string, asJSON bool) error {
+	pids, err := each("PID", args, parsePID)
+	if err != nil {
+		return usage(err)
+	}
+	resolver := nsresolve.New(nsresolve.Options{})
+	var links []jsonLink
+	for _, pid := range pids {
+		pairs, err := resolver.Diff(int(pids[0]), int(pid))
+		if err != nil {
+			return err
+		}
+		links = joinLinks(links, pairs)
+	}
+	if asJSON {
+		return writeJSON(c.OutOrStdout(), struct {
+			PIDs  []uint32   `json:"pids"`
+			Links []jsonLink `json:"links"`
+		}{pids, links})
+	}
+	rows := make([]view.LinkRow, len(links))
+	for i, l := range links {
+		rows[i] = view.LinkRow(l)
+	}
+	return view.Links(c.OutOrStdout(), args, rows, view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
+}
+
+// joinLinks adds the second of each pair as a column. Both processes of all
+// pairs are on one kernel, so the names are the same.
+func joinLinks(links []jsonLink, pairs []nsresolve.Link) []jsonLink {
+	if links == nil {
+		for _, p := range pairs {
+			links = append(links, jsonLink{Name: p.Name, Same: true})
+		}
+	}
+	for i, p := range pairs {
+		links[i].Values = append(links[i].Values, p.B)
+		links[i].Same = links[i].Same && p.Same
+	}
+	return links
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// A party is one of the two processes of the walk-through. It makes one object
+// of each kind when it is told to, and removes them when its stdin closes: also
+// when the process that started it was killed.
+type party struct {
+	name  string
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines *bufio.Scanner
+}
+
+// objects are the ids of one object of each kind, all of one key.
+type objects struct {
+	Key   int32  `json:"key"`
+	Msg   int    `json:"msg"`
+	Shm   int    `json:"shm"`
+	Sem   int    `json:"sem"`
+	Error string `json:"error,omitempty"` // absent: all three were made
+}
+
+func newParty() *cobra.Command {
+	return &cobra.Command{
+		Use:    "party",
+		Hidden: true,
+		Short:  "One of the two processes that prove starts",
+		Args:   noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return beParty(c.InOrStdin(), c.OutOrStdout())
+		},
+	}
+}
+
+// beParty answers a line with a key by making the objects.
+func beParty(stdin io.Reader, stdout io.Writer) error {
+	var made []objects
+	defer func() {
+		for _, o := range made {
+			o.remove()
+		}
+	}()
+	lines := bufio.NewScanner(stdin)
+	for lines.Scan() {
+		key, err := strconv.ParseInt(lines.Text(), 10, 32)
+		if err != nil {
+			return usagef("key %q: %v", lines.Text(), err)
+		}
+		o := makeObjects(int32(key))
+		made = append(made, o)
+		if err := json.NewEncoder(stdout).Encode(o); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+const exclusive = unix.IPC_CREAT | unix.IPC_EXCL | 0o600
+
+func makeObjects(key int32) objects {
+	o := objects{Key: key, Msg: -1, Shm: -1, Sem: -1}
+	var errs [3]error
+	o.Msg, errs[0] = get("msgget", unix.SYS_MSGGET, uintptr(key), exclusive, 0)
+	o.Shm, errs[1] = get("shmget", unix.SYS_SHMGET, uintptr(key), 4096, exclusive)
+	o.Sem, errs[2] = get("semget", unix.SYS_SEMGET, uintptr(key), 3, exclusive)
+	if err := errors.Join(errs[:]...); err != nil {
+		o.Error = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return o
+}
+
+func get(name string, call, a, b, c uintptr) (int, error) {
+	id, _, errno := unix.Syscall(call, a, b, c)
+	if errno != 0 {
+		return -1, fmt.Errorf("%s: %w", name, errno)
+	}
+	return int(id), nil
+}
+
+// remove removes what was made. It makes no get call: the hooks would see it.
+func (o objects) remove() {
+	removeObject("msg", o.Msg)
+	removeObject("shm", o.Shm)
+	removeObject("sem", o.Sem)
+}
+
+// removeObject removes an object that is this program's own. That it is gone
+// already is no error.
+func removeObject(kind string, id int) {
+	if id < 0 {
+		return
+	}
+	switch kind {
+	case "msg":
+		_, _, _ = unix.Syscall(unix.SYS_MSGCTL, uintptr(id), unix.IPC_RMID, 0)
+	case "shm":
+		_, _, _ = unix.Syscall(unix.SYS_SHMCTL, uintptr(id), unix.IPC_RMID, 0)
+	case "sem":
+		_, _, _ = unix.Syscall(unix.SYS_SEMCTL, uintptr(id), 0, unix.IPC_RMID)
+	}
+}
+
+// startParty starts a party, isolated: in a new IPC namespace.
+func startParty(name string, isolated bool) (*party, error) {
+	p := &party{name: name, cmd: exec.Command("/proc/self/exe", "party")}
+	p.cmd.Stderr = os.Stderr
+	// A group of its own: Ctrl-C is for this process, which then ends the parties.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if isolated {
+		p.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWIPC
+	}
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.lines = bufio.NewScanner(stdout)
+	err = p.cmd.Start()
+	if isolated && errors.Is(err, unix.EPERM) {
+		return nil, fmt.Errorf("%w: a new IPC namespace needs CAP_SYS_ADMIN: run with sudo", errCannot)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start process %s: %w", name, err)
+	}
+	return p, nil
+}
+
+func (p *party) pid() int { return p.cmd.Process.Pid }
+
+// make lets the party make its objects.
+func (p *party) make(key int32) (objects, error) {
+	if _, err := fmt.Fprintln(p.stdin, key); err != nil {
+		return objects{}, p.gone()
+	}
+	if !p.lines.Scan() {
+		return objects{}, p.gone()
+	}
+	var o objects
+	if err := json.Unmarshal(p.lines.Bytes(), &o); err != nil {
+		return o, fmt.Errorf("process %s: %w", p.name, err)
+	}
+	if o.Error != "" {
+		return o, fmt.Errorf("process %s: %s", p.name, o.Error)
+	}
+	return o, nil
+}
+
+func (p *party) gone() error {
+	return fmt.Errorf("process %s[%d] ended before it was told to", p.name, p.pid())
+}
+
+// stop lets the party remove what it made and end; if it does not, ends it.
+func (p *party) stop() {
+	p.stdin.Close()
+	hang := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer hang.Stop()
+	for p.lines.Scan() { // what is left must be read before Wait
+	}
+	_ = p.cmd.Wait()
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
+	"github.com/ipctrace/ipctrace/internal/view"
+	"golang.org/x/sys/unix"
+)
+
+// jsonSink writes the contract, each event at once and in one piece.
+type jsonSink struct {
+	w      io.Writer
+	buffer []byte
+}
+
+func (s *jsonSink) Write(e *event.Event) error {
+	s.buffer = append(e.AppendJSON(s.buffer[:0]), '\n')
+	_, err := s.w.Write(s.buffer)
+	return err
+}
+
+// lineSink writes lines and keeps the inventory for the table at the end.
+type lineSink struct {
+	lines     *view.Lines
+	inventory *inventory.Inventory
+}
+
+func (s *lineSink) Write(e *event.Event) error {
+	s.inventory.Apply(e)
+	if e.Start != nil || e.Stop != nil {
+		return nil
+	}
+	return s.lines.Write(e)
+}
+
+// screenSink keeps the inventory and draws it, a few times a second and when the
+// terminal changes its size.
+type screenSink struct {
+	mu        sync.Mutex
+	inventory *inventory.Inventory
+	screen    *view.Screen
+	status    view.Status
+	failed    error
+
+	cancel context.CancelFunc
+	drawn  sync.WaitGroup
+}
+
+func newScreenSink(f *os.File, status view.Status, opts view.Options) (*screenSink, error) {
+	screen, err := view.NewScreen(f, view.TerminalSize(f), opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &screenSink{inventory: inventory.New(inventory.Limits{}), screen: screen, status: status, cancel: cancel}
+	s.drawn.Go(func() { s.redraw(ctx) })
+	return s, nil
+}
+
+func (s *screenSink) Write(e *event.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inventory.Apply(e)
+	return s.failed
+}
+
+func (s *screenSink) redraw(ctx context.Context) {
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH)
+	defer signal.Stop(resized)
+	tick := time.NewTicker(view.FrameInterval)
+	defer tick.Stop()
+	for {
+		s.draw()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-resized:
+		}
+	}
+}
+
+func (s *screenSink) draw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Now = time.Now()
+	if err := s.screen.Draw(s.inventory, s.status); err != nil {
+		s.failed = err
+	}
+}
+
+// Close gives the terminal back.
+func (s *screenSink) Close() error {
+	s.cancel()
+	s.drawn.Wait()
+	return s.screen.Close()
+}
+
+// hangup cancels when the reader of a pipe goes away: without events to write
+// nobody would notice.
+func hangup(ctx context.Context, out any, cancel context.CancelCauseFunc) {
+	file, ok := out.(*os.File)
+	if !ok {
+		return
+	}
+	go func() {
+		fds := []unix.PollFd{{Fd: int32(file.Fd())}} // no events asked: only errors wake
+		for ctx.Err() == nil {
+			n, err := unix.Poll(fds, 500)
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case err != nil:
+				return
+			case n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLNVAL) != 0:
+				cancel(errPipe)
+				return
+			}
+		}
+	}()
+}

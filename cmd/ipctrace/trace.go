@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/stream"
+	"github.com/ipctrace/ipctrace/nsresolve"
+	"github.com/ipctrace/ipctrace/tracer"
+	"golang.org/x/sys/unix"
+)
+
+// trace is a running tracer, and the stream of events made from it.
+type trace struct {
+	tracer   *tracer.Tracer
+	resolver *nsresolve.Resolver
+	stream   *stream.Stream
+	start    event.Start
+}
+
+// openTrace attaches, then looks which namespaces there are, and says on stderr
+// that nothing made from now on is missed.
+func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, stderr io.Writer) (*trace, error) {
+	tr, err := tracer.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	t := &trace{tracer: tr, resolver: nsresolve.New(nsresolve.Options{})}
+	snapshot, err := t.resolver.Scan(ctx)
+	if err != nil {
+		tr.Close()
+		return nil, err
+	}
+	t.stream = stream.New(t.resolver, filter)
+	t.start = t.describe(snapshot)
+	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s%s\n",
+		tr.Tier(), plural(len(snapshot.Namespaces), "IPC namespace"), unreadable(snapshot.Unreadable))
+	return t, nil
+}
+
+func unreadable(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s not readable: needs CAP_SYS_PTRACE", plural(n, "process"))
+}
+
+func plural(n int, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case noun == "process":
+		return fmt.Sprintf("%d processes", n)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (t *trace) describe(snapshot *nsresolve.Snapshot) event.Start {
+	var name unix.Utsname
+	_ = unix.Uname(&name) // fails only for a bad pointer
+	host, _ := os.Hostname()
+	bootID, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return event.Start{
+		Tool:          "ipctrace " + version(),
+		Host:          host,
+		BootID:        string(bytes.TrimSpace(bootID)),
+		Kernel:        unix.ByteSliceToString(name.Release[:]),
+		Arch:          unix.ByteSliceToString(name.Machine[:]),
+		Tier:          t.tracer.Tier().String(),
+		Gaps:          append([]string{}, t.tracer.Gaps()...),
+		Namespaces:    len(snapshot.Namespaces),
+		Unreadable:    snapshot.Unreadable,
+		ClockOffsetNS: int64(t.tracer.Offset()),
+	}
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// nativeABI is the ABI of this program, which is not worth a mention.
+func nativeABI() string {
+	if runtime.GOARCH == "amd64" {
+		return tracer.X86_64.String()
+	}
+	return tracer.ARM64.String()
+}
+
+// A sink takes the events of a trace. Its error ends the trace.
+type sink interface {
+	Write(e *event.Event) error
+}
+
+// Reasons for which a trace ends, in trace.stop.
+const (
+	endSignal   = "signal"
+	endDuration = "duration"
+	endCount    = "count"
+	endPipe     = "closed pipe"
+	endWork     = "done" // what was traced is over
+)
+
+// The causes of a context that ends a trace other than by a signal.
+var (
+	errDuration = errors.New(endDuration)
+	errPipe     = errors.New(endPipe)
+	errWork     = errors.New(endWork)
+)
+
+// follow gives every event to out, from trace.start to trace.stop, until ctx
+// ends or count events are written; then what the kernel had recorded by then.
+func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
+	defer context.AfterFunc(ctx, t.tracer.Stop)()
+	start := t.start
+	if err := t.write(out, t.stream.Start(t.wall(t.tracer.Start()), t.tracer.Start(), &start)); err != nil {
+		return err
+	}
+	reason := ""
+	for raw, err := range t.tracer.Events() {
+		var loss *tracer.Loss
+		switch {
+		case errors.As(err, &loss):
+			err = t.write(out, t.stream.Lost(loss))
+		case err != nil:
+			return err
+		case reason == endCount:
+			t.stream.Skip()
+		default:
+			if e := t.stream.Object(&raw); e != nil {
+				err = t.write(out, e)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if reason == "" && count > 0 && t.stream.Written() >= count {
+			reason = endCount
+			t.tracer.Stop()
+		}
+	}
+	return t.end(ctx, reason, out)
+}
+
+func (t *trace) end(ctx context.Context, reason string, out sink) error {
+	if reason == "" {
+		reason = endSignal
+		for _, cause := range []error{errDuration, errPipe, errWork} {
+			if errors.Is(context.Cause(ctx), cause) {
+				reason = cause.Error()
+			}
+		}
+	}
+	var clock tracer.Clock
+	now := clock.Boot()
+	return t.write(out, t.stream.Stop(clock.Wall(now), now, reason, t.tracer.Stats()))
+}
+
+func (t *trace) write(out sink, e *event.Event) error {
+	if err := out.Write(e); err != nil {
+		return fmt.Errorf("write event %d: %w", e.Seq, err)
+	}
+	return nil
+}
+
+func (t *trace) wall(boot time.Duration) time.Time {
+	var clock tracer.Clock
+	return clock.Wall(boot)
+}
+
+// Close frees the tracer.
+func (t *trace) Close() error { return t.tracer.Close() }
