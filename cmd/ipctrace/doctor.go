@@ -85,7 +85,6 @@ var capabilities = []struct {
 	{capability.CAP_SYS_PTRACE, "see the namespaces of other users' processes"},
 	{capability.CAP_SYS_ADMIN, "look into other IPC namespaces; make one (prove)"},
 	{capability.CAP_DAC_READ_SEARCH, "name the cgroup of a process that is gone; see descriptors that pin namespaces"},
-	{capability.CAP_SYS_RESOURCE, "before Linux 5.11: raise RLIMIT_MEMLOCK for the ring buffer"},
 }
 
 func examine() *diagnosis {
@@ -107,16 +106,20 @@ func examine() *diagnosis {
 }
 
 func (d *diagnosis) readCapabilities() {
+	for _, c := range capabilities {
+		d.Capabilities = append(d.Capabilities, capabilityState{
+			Name: "CAP_" + strings.ToUpper(c.cap.String()), Needs: c.use, Held: holds(c.cap),
+		})
+	}
+}
+
+// holds reports whether this process may use a capability.
+func holds(c capability.Cap) bool {
 	mine, err := capability.NewPid2(0)
 	if err == nil {
 		err = mine.Load()
 	}
-	for _, c := range capabilities {
-		d.Capabilities = append(d.Capabilities, capabilityState{
-			Name: "CAP_" + strings.ToUpper(c.cap.String()), Needs: c.use,
-			Held: err == nil && mine.Get(capability.EFFECTIVE, c.cap),
-		})
-	}
+	return err == nil && mine.Get(capability.EFFECTIVE, c)
 }
 
 // tryHooks tries each hook, then what live would do.

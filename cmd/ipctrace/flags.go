@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -56,8 +55,10 @@ func (s *selection) config() (tracer.Config, error) {
 	if errs[0] != nil {
 		errs[0] = fmt.Errorf("--hooks: %w", errs[0])
 	}
-	if err := errors.Join(errs[:]...); err != nil {
-		return c, usage(err)
+	for _, err := range errs {
+		if err != nil {
+			return c, usage(err)
+		}
 	}
 	if s.noHost {
 		c.ExceptNamespace = nsresolve.InitialInode

@@ -79,7 +79,7 @@ func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON
 	}
 	err := t.follow(ctx, count, lines)
 	opts.Color = colored(c.Flags(), stderr)
-	return errors.Join(err, t.summary(stderr, lines.inventory, opts))
+	return errors.Join(err, summary(stderr, lines.inventory, opts))
 }
 
 func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts view.Options) error {
@@ -93,20 +93,14 @@ func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts v
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	return t.summary(f, s.inventory, opts)
+	return summary(f, s.inventory, opts)
 }
 
 // summary is what stays when a trace is over: the table by namespace, and totals.
-func (t *trace) summary(w io.Writer, inv *inventory.Inventory, opts view.Options) error {
+func summary(w io.Writer, inv *inventory.Inventory, opts view.Options) error {
 	if err := view.Table(w, inv, time.Now(), opts); err != nil {
 		return err
 	}
-	if err := view.Totals(w, inv.Totals()); err != nil {
-		return err
-	}
-	if skipped := t.tracer.Stats().Skipped; skipped > 0 {
-		_, err := fmt.Fprintf(w, "at most %d more were not seen: the kernel skipped a hook that was itself interrupted\n", skipped)
-		return err
-	}
-	return nil
+	fmt.Fprintln(w)
+	return view.Totals(w, inv.Totals())
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"github.com/ipctrace/ipctrace/internal/view"
@@ -61,12 +63,11 @@ func showNamespaces(c *cobra.Command, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if snapshot.Unreadable > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: %s not readable: needs CAP_SYS_PTRACE: run with sudo to see all namespaces\n",
-			plural(snapshot.Unreadable, "process"))
+	if hidden := unreadable(snapshot.Unreadable, ""); hidden != "" {
+		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: %s\n", hidden)
 	}
 	if snapshot.UnreadableFDs > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: descriptors of %s not readable: pins may be missing\n",
+		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: the descriptors of %s are not readable: pins may be missing\n",
 			plural(snapshot.UnreadableFDs, "process"))
 	}
 	if asJSON {
@@ -122,7 +123,12 @@ func showLinks(c *cobra.Command, args []string, asJSON bool) error {
 	var links []jsonLink
 	for _, pid := range pids {
 		pairs, err := resolver.Diff(int(pids[0]), int(pid))
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return usagef("PID: no process %d or %d", pids[0], pid)
+		case errors.Is(err, fs.ErrPermission):
+			return fmt.Errorf("%w: %w", errCannot, err)
+		case err != nil:
 			return err
 		}
 		links = joinLinks(links, pairs)

@@ -118,7 +118,7 @@ func removeObject(kind string, id int) {
 
 // startParty starts a party, isolated: in a new IPC namespace.
 func startParty(name string, isolated bool) (*party, error) {
-	p := &party{name: name, cmd: exec.Command("/proc/self/exe", "party")}
+	p := &party{name: name, cmd: exec.Command(self(), "party")}
 	p.cmd.Stderr = os.Stderr
 	// A group of its own: Ctrl-C is for this process, which then ends the parties.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -142,6 +142,17 @@ func startParty(name string, isolated bool) (*party, error) {
 		return nil, fmt.Errorf("start process %s: %w", name, err)
 	}
 	return p, nil
+}
+
+// self is this program, by its name where that still leads to it: the name is
+// what others see of the party.
+func self() string {
+	if path, err := os.Executable(); err == nil {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return "/proc/self/exe"
 }
 
 func (p *party) pid() int { return p.cmd.Process.Pid }

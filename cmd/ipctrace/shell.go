@@ -91,7 +91,7 @@ func (t *trace) shellVerdict(
 	w := c.OutOrStdout()
 	opts.Color = colored(c.Flags(), w)
 	fmt.Fprintln(w)
-	if err := t.summary(w, inv, opts); err != nil {
+	if err := summary(w, inv, opts); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)

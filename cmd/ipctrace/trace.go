@@ -15,6 +15,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
+	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,15 +43,20 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.stream = stream.New(t.resolver, filter)
 	t.start = t.describe(snapshot)
 	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s%s\n",
-		tr.Tier(), plural(len(snapshot.Namespaces), "IPC namespace"), unreadable(snapshot.Unreadable))
+		tr.Tier(), plural(len(snapshot.Namespaces), "IPC namespace"), unreadable(snapshot.Unreadable, "; "))
 	return t, nil
 }
 
-func unreadable(n int) string {
+// unreadable tells of processes whose namespaces stayed hidden, "" if none did.
+func unreadable(n int, before string) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s not readable: needs CAP_SYS_PTRACE", plural(n, "process"))
+	hidden := fmt.Sprintf("%sthe namespaces of %s are not readable", before, plural(n, "process"))
+	if !holds(capability.CAP_SYS_PTRACE) {
+		hidden += " (needs CAP_SYS_PTRACE: run with sudo)"
+	}
+	return hidden
 }
 
 func plural(n int, noun string) string {

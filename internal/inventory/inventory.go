@@ -36,6 +36,7 @@ type Totals struct {
 	Got     uint64 // made or found: the hooks could not tell
 	Failed  uint64
 	Lost    uint64 // never reached this program
+	Skipped uint64 // runs of hooks the kernel skipped: at most so many more
 
 	ForgottenObjects    uint64
 	ForgottenNamespaces uint64
@@ -87,7 +88,7 @@ func (v *Inventory) Apply(e *event.Event) {
 		v.totals.Failed++
 	case event.TraceLost:
 		if e.Lost != nil {
-			v.totals.Lost += e.Lost.Count
+			v.lose(e.Lost)
 		}
 		v.recent.add(e)
 		return
@@ -192,3 +193,11 @@ func (v *Inventory) Recent() []event.Event { return v.recent.all() }
 
 // Totals so far.
 func (v *Inventory) Totals() Totals { return v.totals }
+
+func (v *Inventory) lose(l *event.Lost) {
+	if l.AtMost {
+		v.totals.Skipped += l.Count
+	} else {
+		v.totals.Lost += l.Count
+	}
+}

@@ -229,13 +229,17 @@ func TestTotals(t *testing.T) {
 	limits := Limits{Namespaces: 5, Objects: 17, Recent: 4}
 	v := New(limits)
 	sum := map[event.Type]uint64{}
-	var lost uint64
+	var lost, skipped uint64
 	for i := range 20000 {
 		typ := append(event.Types, event.TraceLost)[random.IntN(5)]
 		e := call(i, typ, random.Uint64N(9), "msg", random.Int32N(20), event.Key(random.Int32N(3)))
 		if typ == event.TraceLost {
-			e = &event.Event{Event: typ, Lost: &event.Lost{Count: random.Uint64N(10)}}
-			lost += e.Lost.Count
+			e = &event.Event{Event: typ, Lost: &event.Lost{Count: random.Uint64N(10), AtMost: random.IntN(2) == 0}}
+			if e.Lost.AtMost {
+				skipped += e.Lost.Count
+			} else {
+				lost += e.Lost.Count
+			}
 		}
 		sum[typ]++
 		v.Apply(e)
@@ -249,6 +253,7 @@ func TestTotals(t *testing.T) {
 		Got:                 sum[event.ObjectGet],
 		Failed:              sum[event.ObjectFail],
 		Lost:                lost,
+		Skipped:             skipped,
 		ForgottenObjects:    got.ForgottenObjects,
 		ForgottenNamespaces: got.ForgottenNamespaces,
 	})

@@ -43,7 +43,7 @@ func titleRow(inv *inventory.Inventory) row {
 func statusRow(inv *inventory.Inventory, st Status) row {
 	t := inv.Totals()
 	r := row{text: statusText(st, t)}
-	if t.Lost > 0 {
+	if t.Lost+t.Skipped > 0 {
 		r.style = alarm
 	}
 	return r

@@ -175,7 +175,11 @@ func lostText(l *event.Lost, opts Options) string {
 		return "events lost"
 	}
 	at := func(t time.Time) string { return t.In(opts.Location).Format(clock) }
-	return fmt.Sprintf("%s lost between %s and %s", count(l.Count, "event"), at(l.From), at(l.To))
+	most := ""
+	if l.AtMost {
+		most = "at most "
+	}
+	return fmt.Sprintf("%s%s lost between %s and %s", most, count(l.Count, "event"), at(l.From), at(l.To))
 }
 
 func startText(s *event.Start) string {
@@ -190,6 +194,6 @@ func stopText(s *event.Stop) string {
 	if s == nil {
 		return none
 	}
-	return fmt.Sprintf("%s: %s, %d written, %d filtered, %d lost",
-		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, s.Filtered, s.Lost)
+	return fmt.Sprintf("%s: %s, %d written, %d filtered, %s",
+		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, s.Filtered, losses(s.Lost, s.Skipped))
 }

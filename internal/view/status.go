@@ -17,8 +17,8 @@ type Status struct {
 }
 
 func statusText(st Status, t inventory.Totals) string {
-	return fmt.Sprintf("%s · %.1f events/s · %d lost · %s elapsed · Ctrl-C ends",
-		Safe(st.Tier, maxWord), st.rate, t.Lost, ageText(st.Now.Sub(st.Started)))
+	return fmt.Sprintf("%s · %.1f events/s · %s · %s elapsed · Ctrl-C ends",
+		Safe(st.Tier, maxWord), st.rate, losses(t.Lost, t.Skipped), ageText(st.Now.Sub(st.Started)))
 }
 
 // rateSpan is what events a second are taken over: long enough to be read.
