@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/nsresolve"
+	"golang.org/x/sys/unix"
+)
+
+// TestKernelLiveJSON: what is made in a new namespace is told there and nowhere
+// else, whatever ABI made it.
+func TestKernelLiveJSON(t *testing.T) {
+	needRoot(t)
+	abis := map[int]string{64: nativeABI(), 32: "i386"}
+	if runtime.GOARCH == "arm64" {
+		abis[32] = "arm32"
+	}
+	for _, tier := range tiers() {
+		t.Run(tier, func(t *testing.T) {
+			s := begin(t, nil, "live", "--json", "--hooks", tier)
+			pids, calls := map[int]int{}, map[int][]made{}
+			for bits := range abis {
+				pids[bits], calls[bits] = runMaker(t, bits, "-unshare", "-comm", "a\x1bb\xff", "msgget:0x1234:01644")
+			}
+			s.interrupt()
+			all := events(t, s.output())
+			if status := s.status(); status != 0 {
+				t.Errorf("exit status %d", status)
+			}
+			created := event.ObjectCreate
+			if tier == "syscall" { // IPC_CREAT alone: created or found
+				created = event.ObjectGet
+			}
+			for bits, abi := range abis {
+				mine := by(all, pids[bits])
+				if len(mine) != 1 {
+					t.Fatalf("%d bits: %d events, want 1", bits, len(mine))
+				}
+				e := mine[0]
+				if e.Event != created || e.NS.Inode != calls[bits][0].NS || e.NS.Initial || e.ABI != abi ||
+					*e.Object.ID != calls[bits][0].ID || e.Object.Key != 0x1234 || e.Object.Mode != 0o644 {
+					t.Errorf("%d bits: done %+v, told %+v of %+v", bits, calls[bits], e.Object, e)
+				}
+			}
+			for _, e := range all {
+				if e.NS != nil && e.NS.Inode == nsresolve.InitialInode && slices.Contains([]int{pids[64], pids[32]}, int(e.Process.PID)) {
+					t.Errorf("told in the initial namespace: %+v", e)
+				}
+			}
+		})
+	}
+}
+
+// TestKernelLiveLines: a line an event, the table at the end on stderr.
+func TestKernelLiveLines(t *testing.T) {
+	needRoot(t)
+	s := begin(t, nil, "live")
+	pid, calls := runMaker(t, 64, "-unshare", "-comm", "a\x1b[31mb\n", "shmget:0:65536:0600", "msgget:5:0")
+	s.interrupt()
+	out := s.output()
+	if status := s.status(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	var mine []string
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, `a\x1b[31mb\n`) {
+			mine = append(mine, line)
+		}
+	}
+	if len(mine) != 2 || bytes.ContainsAny(out, "\x1b") {
+		t.Fatalf("want two lines of process %d: %q", pid, out)
+	}
+	for _, want := range [][]string{{"object.create", "shm", "64 KiB", "0600"}, {"object.fail", "msg", "ENOENT"}} {
+		line := mine[0]
+		mine = mine[1:]
+		for _, word := range want {
+			if !strings.Contains(line, word) {
+				t.Errorf("no %q in %q", word, line)
+			}
+		}
+	}
+	if stderr := s.stderr.String(); !strings.Contains(stderr, "IPC namespace "+itoa(calls[0].NS)) || !strings.Contains(stderr, "0 lost") {
+		t.Errorf("no table at the end: %s", stderr)
+	}
+}
+
+// TestKernelLiveEnds: everything that ends a session, and its exit status.
+func TestKernelLiveEnds(t *testing.T) {
+	needRoot(t)
+	t.Run("count", func(t *testing.T) {
+		s := begin(t, nil, "live", "--json", "--count", "2", "--comm", "counted")
+		runMaker(t, 64, "-unshare", "-comm", "counted", "msgget:0:0600", "msgget:0:0600", "msgget:0:0600", "msgget:0:0600")
+		all := events(t, s.output())
+		if stop := all[len(all)-1].Stop; stop.Written != 2 || stop.Reason != "count" || s.status() != 0 {
+			t.Errorf("status %d, %+v", s.status(), stop)
+		}
+	})
+	t.Run("duration", func(t *testing.T) {
+		s := begin(t, nil, "live", "--json", "--duration", "200ms")
+		all := events(t, s.output())
+		if stop := all[len(all)-1].Stop; stop.Reason != "duration" || s.status() != 0 {
+			t.Errorf("status %d, %+v", s.status(), stop)
+		}
+	})
+	t.Run("SIGTERM", func(t *testing.T) {
+		s := begin(t, nil, "live", "--json")
+		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		all := events(t, s.output())
+		if stop := all[len(all)-1].Stop; stop.Reason != "signal" || s.status() != 0 {
+			t.Errorf("status %d, %+v", s.status(), stop)
+		}
+	})
+	t.Run("closed pipe", func(t *testing.T) { // without an event that would be written
+		s := begin(t, nil, "live", "--no-host")
+		s.stdout.Close()
+		if status := s.status(); status != 0 {
+			t.Errorf("exit status %d: %s", status, s.stderr)
+		}
+	})
+	t.Run("full disk", func(t *testing.T) {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		cmd := exec.Command("ipctrace", "live", "--json")
+		cmd.Stdout = full
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		_ = cmd.Run()
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%v: %s", cmd.ProcessState, &stderr)
+		}
+	})
+}
+
+// TestKernelLivePrivileges: CAP_BPF and CAP_PERFMON suffice; without them the
+// exit status is 3, with the way out.
+func TestKernelLivePrivileges(t *testing.T) {
+	needRoot(t)
+	path := public(t)
+	as := func(caps ...uintptr) *exec.Cmd {
+		cmd := exec.Command(path, "live", "--json")
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential:  &syscall.Credential{Uid: 1000, Gid: 1000, NoSetGroups: true},
+			AmbientCaps: caps,
+		}
+		return cmd
+	}
+	s := beginCmd(t, as(unix.CAP_BPF, unix.CAP_PERFMON), nil)
+	pid, _ := runMaker(t, 64, "-unshare", "msgget:0:0600")
+	s.interrupt()
+	if mine := by(events(t, s.output()), pid); len(mine) != 1 {
+		t.Errorf("%d events, want 1", len(mine))
+	}
+	if s.status() != 0 || !strings.Contains(s.stderr.String(), "CAP_SYS_PTRACE") {
+		t.Errorf("status %d: %s", s.status(), s.stderr)
+	}
+	cmd := as()
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), "CAP_BPF and CAP_PERFMON") ||
+		!strings.Contains(string(out), "run with sudo") {
+		t.Errorf("%v: %s", cmd.ProcessState, out)
+	}
+}
+
+// public is a copy of this binary, as ipctrace, where any user can execute it.
+func public(t *testing.T) string {
+	t.Helper()
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "ipctrace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := dir + "/ipctrace"
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestKernelFlags: the filters, in one session each.
+func TestKernelFlags(t *testing.T) {
+	needRoot(t)
+	for _, test := range []struct {
+		name string
+		args []string
+		want []string // events by kind
+	}{
+		{"kind", []string{"--kind", "shm,sem"}, []string{"create shm", "create sem", "fail sem"}},
+		{"event", []string{"--event", "fail"}, []string{"fail sem"}},
+		{"comm", []string{"--comm", "nobody"}, nil},
+		{"host only", []string{"--ns", "host"}, nil},
+		{"no host", []string{"--no-host"}, []string{"create msg", "create shm", "create sem", "fail sem"}},
+		{"uid", []string{"--uid", "4321"}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := begin(t, nil, append([]string{"live", "--json"}, test.args...)...)
+			pid, _ := runMaker(t, 64, "-unshare", "msgget:0:0600", "shmget:0:1:0600", "semget:0:1:0600", "semget:1:1:0")
+			s.interrupt()
+			var got []string
+			for _, e := range by(events(t, s.output()), pid) {
+				got = append(got, strings.TrimPrefix(string(e.Event), "object.")+" "+e.Object.Kind)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" || s.status() != 0 {
+				t.Errorf("status %d\n%s", s.status(), diff)
+			}
+		})
+	}
+}
+
+// TestScreen: on a terminal there is a screen, which follows the terminal's size
+// and gives the terminal back.
+func TestScreen(t *testing.T) {
+	needRoot(t)
+	term := newTerminal(t, 80, 24)
+	cmd := exec.Command("ipctrace")
+	cmd.Env = append(os.Environ(), "TERM=xterm")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
+	s := beginCmd(t, cmd, term.slave)
+	runMaker(t, 64, "-unshare", "-comm", "\x1b]0;owned\a", "msgget:0x42:03600")
+	term.await(`\x1b]0;owned\x07[`)
+	if !strings.Contains(term.text(), "\x1b[?1049h") {
+		t.Errorf("no screen: %q", term.text())
+	}
+	if strings.Contains(term.text(), "\x1b]0;owned") {
+		t.Errorf("a name reached the terminal: %q", term.text())
+	}
+	before := len(term.text())
+	term.resize(60, 15)
+	term.awaitAfter(before, "Ctrl-C")
+	if _, err := term.master.Write([]byte{3}); err != nil { // as typed
+		t.Fatal(err)
+	}
+	if status := s.status(); status != 0 {
+		t.Errorf("exit status %d: %s", status, s.stderr)
+	}
+	term.await("0 lost")
+	screen, after, ok := strings.Cut(term.text(), "\x1b[?1049l")
+	if !ok || !strings.Contains(after, "IPC namespace") || !strings.Contains(screen+after, "\x1b[?25h") {
+		t.Errorf("after the screen: %q", after)
+	}
+}
+
+func itoa(n uint64) string { return (&event.Namespace{Inode: n}).String() }

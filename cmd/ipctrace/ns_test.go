@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ipctrace/ipctrace/nsresolve"
+)
+
+// TestKernelNS: a process in a new namespace, listed and compared.
+func TestKernelNS(t *testing.T) {
+	needRoot(t)
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	pid := strconv.Itoa(cmd.Process.Pid)
+	inode, err := namespaceOf(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	out, err := exec.Command("ipctrace", "ns", "--json").Output()
+	var namespaces []jsonNamespace
+	if err != nil || json.Unmarshal(out, &namespaces) != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if namespaces[0].Inode != nsresolve.InitialInode || namespaces[0].Label != "host" {
+		t.Errorf("first: %+v", namespaces[0])
+	}
+	i := slices.IndexFunc(namespaces, func(n jsonNamespace) bool { return n.Inode == uint64(inode) })
+	if i < 0 || len(namespaces[i].Processes) != 1 || namespaces[i].Processes[0].PID != cmd.Process.Pid {
+		t.Fatalf("namespace %d: %s", inode, out)
+	}
+
+	out, err = exec.Command("ipctrace", "ns").Output()
+	if err != nil || !strings.Contains(string(out), "sleep["+pid+"]") {
+		t.Errorf("%v: %s", err, out)
+	}
+
+	out, err = exec.Command("ipctrace", "ns", strconv.Itoa(os.Getpid()), pid).Output()
+	if err != nil || strings.Count(string(out), "differs") != 1 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestKernelDoctor: the tier it names is one that attaches.
+func TestKernelDoctor(t *testing.T) {
+	needRoot(t)
+	out, err := exec.Command("ipctrace", "doctor", "--json").Output()
+	var d diagnosis
+	if err != nil || json.Unmarshal(out, &d) != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if len(tiers()) == 0 || d.Tier != tiers()[0] || !d.BTF || len(d.Hooks) < 6 || len(d.Capabilities) < 5 {
+		t.Errorf("%s", out)
+	}
+	if text, err := exec.Command("ipctrace", "doctor").Output(); err != nil || !strings.Contains(string(text), d.Tier+" tier") {
+		t.Errorf("%v: %s", err, text)
+	}
+}

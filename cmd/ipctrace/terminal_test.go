@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pseudo-terminal; the test sits at its master.
+type terminal struct {
+	t             *testing.T
+	master, slave *os.File
+
+	mu  sync.Mutex
+	got bytes.Buffer
+}
+
+func newTerminal(t *testing.T, columns, rows uint16) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, master: master, slave: slave}
+	term.resize(columns, rows)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			n, err := master.Read(buf)
+			term.mu.Lock()
+			term.got.Write(buf[:n])
+			term.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		slave.Close() // the last writer: then reading ends
+		<-read
+		master.Close()
+	})
+	return term
+}
+
+func (term *terminal) resize(columns, rows uint16) {
+	term.t.Helper()
+	size := &unix.Winsize{Col: columns, Row: rows}
+	if err := unix.IoctlSetWinsize(int(term.master.Fd()), unix.TIOCSWINSZ, size); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+func (term *terminal) text() string {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return term.got.String()
+}
+
+func (term *terminal) await(want string) {
+	term.t.Helper()
+	term.awaitAfter(0, want)
+}
+
+// awaitAfter waits for want behind the first bytes.
+func (term *terminal) awaitAfter(first int, want string) {
+	term.t.Helper()
+	for range 400 {
+		if strings.Contains(term.text()[first:], want) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	term.t.Fatalf("no %q on the terminal: %q", want, term.text())
+}
