@@ -58,14 +58,15 @@ check-generate: ## fail if generating would change a file
 	tar --exclude=./.git --exclude=./bin -cf - . | tar -xf - -C "$$copy"; \
 	(cd "$$copy" && rm tracer/ipctrace_*_bpfel.* && go generate ./...); \
 	diff -r --exclude=.git --exclude=bin . "$$copy" || \
-		{ echo "generated files are not up to date: make generate"; exit 1; }
+		{ echo "generated files are not up to date: make generate"; exit 1; }; \
+	echo "generated files are up to date"
 
 lint: ## formatting, go vet, golangci-lint, shellcheck
 	.ci/setup lint
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not formatted (make fmt):" $$files; exit 1; }
 	GOARCH=amd64 go vet ./...
 	GOARCH=arm64 go vet ./...
-	go run $(GOLANGCI_LINT) run 2>&1 | sed '/^go: downloading/d'
+	go run $(GOLANGCI_LINT) run --allow-parallel-runners 2>&1 | sed '/^go: downloading/d'
 	shellcheck $(SCRIPTS)
 	shellcheck --shell=dash internal/kernels/guest/init
 

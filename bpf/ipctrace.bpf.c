@@ -195,7 +195,13 @@ static __always_inline int submit(const struct call *call, __u32 ns_inum, __u64 
 	e->entry = call->entry;
 	e->pad = 0;
 	read_process(e, current_task());
-	bpf_ringbuf_submit(e, 0);
+	/*
+	 * The reader is not woken, it looks by itself. To wake it is most of what
+	 * an event costs, and on a kernel that preempts programs it takes the CPU
+	 * at once, while this program still counts as running there: until it is
+	 * back, the kernel skips the program for every other task on that CPU.
+	 */
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

@@ -35,6 +35,7 @@ type Tracer struct {
 	reading  sync.Mutex   // held while Events runs
 	freeing  sync.RWMutex // held for reading while maps are looked into
 
+	stopped   atomic.Bool // all hooks are gone
 	delivered atomic.Uint64
 	last      atomic.Pointer[Stats] // once closed
 }
@@ -213,8 +214,19 @@ func (t *Tracer) Stop() {
 		for _, l := range t.links {
 			_ = l.Close()
 		}
-		_ = t.reader.Flush()
+		awaitPrograms()
+		t.stopped.Store(true)
+		_ = t.reader.Flush() // a reader that waits need not wait on
 	})
+}
+
+// awaitPrograms waits until programs that were running have ended, so that the
+// counters stand still: they run inside RCU read-side sections, and
+// MEMBARRIER_CMD_GLOBAL is synchronize_rcu (kernel/sched/membarrier.c). Where it
+// cannot be had (nohz_full), what ends too late shows as pending.
+func awaitPrograms() {
+	const global = 1
+	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
 }
 
 // Close stops the recording, waits until a running Events has drained what was

@@ -10,9 +10,12 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// quiet is how long the ring may be silent before losses are looked for that no
-// later event has told of.
-const quiet = time.Second
+// poll is how often the ring is looked into while it is empty: the programs do
+// not wake the reader, see submit in bpf/ipctrace.bpf.c.
+const poll = 5 * time.Millisecond
+
+// audit is how often losses are looked for that no later event has told of.
+const audit = time.Second
 
 // Events yields what the kernel records, in the order of the ring buffer, until
 // Stop or Close; then what is left in the ring, and ends. A [*Loss] stands where
@@ -28,22 +31,23 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 		var record ringbuf.Record
 		var raw ipctraceEvent
 		for {
-			t.reader.SetDeadline(time.Now().Add(quiet))
+			// Before the ring is looked into: what comes after Stop is nothing.
+			over := t.stopped.Load()
+			t.reader.SetDeadline(time.Now().Add(poll))
 			err := t.reader.ReadInto(&record)
+			empty := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed)
 			switch {
-			case errors.Is(err, os.ErrDeadlineExceeded):
-				if !t.tellLosses(yield) {
-					return
-				}
-				continue
-			case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, ringbuf.ErrClosed):
+			case empty && over:
 				t.tellLosses(yield)
 				return
+			case empty:
+				if t.clock.Boot()-t.looked >= audit && !t.tellLosses(yield) {
+					return
+				}
 			case err != nil:
 				yield(Event{}, fmt.Errorf("read ring buffer: %w", err))
 				return
-			}
-			if !t.deliver(record.RawSample, &raw, yield) {
+			case !t.deliver(record.RawSample, &raw, yield):
 				return
 			}
 		}
@@ -64,6 +68,9 @@ func (t *Tracer) deliver(sample []byte, raw *ipctraceEvent, yield func(Event, er
 		return false
 	}
 	t.heard[raw.Cpu] = boot
+	if boot-t.looked >= audit && !t.tellLosses(yield) {
+		return false
+	}
 	t.delivered.Add(1)
 	return yield(newEvent(raw, &t.clock), nil)
 }

@@ -79,12 +79,12 @@ func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON
 	}
 	err := t.follow(ctx, count, lines)
 	opts.Color = colored(c.Flags(), stderr)
-	return errors.Join(err, summary(stderr, lines.inventory, opts))
+	return errors.Join(err, t.summary(stderr, lines.inventory, opts))
 }
 
 func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts view.Options) error {
 	status := view.Status{Tier: t.tracer.Tier().String(), Started: time.Now()}
-	s, err := newScreenSink(f, status, opts)
+	s, err := newScreenSink(f, t.label, status, opts)
 	if err != nil {
 		return err
 	}
@@ -93,11 +93,12 @@ func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts v
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	return summary(f, s.inventory, opts)
+	return t.summary(f, s.inventory, opts)
 }
 
 // summary is what stays when a trace is over: the table by namespace, and totals.
-func summary(w io.Writer, inv *inventory.Inventory, opts view.Options) error {
+func (t *trace) summary(w io.Writer, inv *inventory.Inventory, opts view.Options) error {
+	inv.Relabel(t.label)
 	if err := view.Table(w, inv, time.Now(), opts); err != nil {
 		return err
 	}

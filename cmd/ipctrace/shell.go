@@ -91,16 +91,14 @@ func (t *trace) shellVerdict(
 	w := c.OutOrStdout()
 	opts.Color = colored(c.Flags(), w)
 	fmt.Fprintln(w)
-	if err := summary(w, inv, opts); err != nil {
+	if err := t.summary(w, inv, opts); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
-	stats := t.tracer.Stats()
 	checks := []view.Check{
 		differInIPC(links),
 		seenMade(inv, inodeOf(links, false), inside),
-		check("nothing was lost", stats.Lost == 0 && stats.Skipped == 0,
-			"%d produced = %d delivered + %d lost", stats.Produced, stats.Delivered, stats.Lost),
+		nothingLost(t.tracer.Tier(), t.tracer.Stats()),
 	}
 	if err := view.Checks(w, checks, opts); err != nil {
 		return err

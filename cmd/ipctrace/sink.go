@@ -47,6 +47,7 @@ func (s *lineSink) Write(e *event.Event) error {
 type screenSink struct {
 	mu        sync.Mutex
 	inventory *inventory.Inventory
+	label     func(inode uint64) string
 	screen    *view.Screen
 	status    view.Status
 	failed    error
@@ -55,13 +56,17 @@ type screenSink struct {
 	drawn  sync.WaitGroup
 }
 
-func newScreenSink(f *os.File, status view.Status, opts view.Options) (*screenSink, error) {
+func newScreenSink(
+	f *os.File, label func(uint64) string, status view.Status, opts view.Options,
+) (*screenSink, error) {
 	screen, err := view.NewScreen(f, view.TerminalSize(f), opts)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &screenSink{inventory: inventory.New(inventory.Limits{}), screen: screen, status: status, cancel: cancel}
+	s := &screenSink{
+		inventory: inventory.New(inventory.Limits{}), label: label, screen: screen, status: status, cancel: cancel,
+	}
 	s.drawn.Go(func() { s.redraw(ctx) })
 	return s, nil
 }
@@ -94,6 +99,7 @@ func (s *screenSink) draw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status.Now = time.Now()
+	s.inventory.Relabel(s.label)
 	if err := s.screen.Draw(s.inventory, s.status); err != nil {
 		s.failed = err
 	}

@@ -184,5 +184,13 @@ func (t *trace) wall(boot time.Duration) time.Time {
 	return clock.Wall(boot)
 }
 
+// label is the present name of a namespace, "" if nothing is known of it.
+func (t *trace) label(inode uint64) string {
+	if name := t.resolver.Label(inode, nsresolve.Maker{}); name != "?" {
+		return name
+	}
+	return ""
+}
+
 // Close frees the tracer.
 func (t *trace) Close() error { return t.tracer.Close() }

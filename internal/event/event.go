@@ -31,7 +31,7 @@ const (
 var Types = []Type{ObjectCreate, ObjectOpen, ObjectGet, ObjectFail}
 
 // Event is one line of the log. Strings that come from other processes (Comm,
-// ParentComm, Exe, Cgroup, labels) hold any bytes: escape them for whatever they
+// ParentComm, Cgroup, labels) hold any bytes: escape them for whatever they
 // are shown in.
 type Event struct {
 	V         int        `json:"v"`
@@ -124,7 +124,7 @@ type Start struct {
 // Stop says why the stream ended, and its totals: Produced = Delivered + Lost,
 // Delivered = Written + Filtered.
 type Stop struct {
-	Reason    string `json:"reason"`    // "signal" "duration" "count" "exit" "error"
+	Reason    string `json:"reason"`    // "signal" "duration" "count" "closed pipe" "done"
 	Produced  uint64 `json:"produced"`  // by the kernel, behind its filters
 	Delivered uint64 `json:"delivered"` // to user space
 	Lost      uint64 `json:"lost"`

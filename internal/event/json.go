@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -13,13 +14,72 @@ import (
 // Parse reads one line.
 func Parse(line []byte) (*Event, error) {
 	var e Event
-	if err := json.Unmarshal(line, &e); err != nil {
-		return nil, fmt.Errorf("read event: %w", err)
-	}
-	if e.V != Version {
+	err := json.Unmarshal(line, &e)
+	// Another version may have changed types: say that, rather than which one.
+	if e.V != Version && (err == nil || e.V != 0) {
 		return nil, fmt.Errorf("event of version %d: this program reads version %d", e.V, Version)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("read event: %s", brief(err))
+	}
 	return &e, nil
+}
+
+// brief cuts what encoding/json and time say: they may quote half a line.
+func brief(err error) string {
+	const most = 160
+	text := err.Error()
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// UnmarshalJSON takes text that is no Unicode from its <name>_hex.
+func (n *Namespace) UnmarshalJSON(b []byte) error {
+	type plain Namespace
+	line := struct {
+		*plain
+		Label foreign `json:"label_hex"`
+	}{plain: (*plain)(n)}
+	if err := json.Unmarshal(b, &line); err != nil {
+		return err
+	}
+	line.Label.replace(&n.Label)
+	return nil
+}
+
+// UnmarshalJSON takes text that is no Unicode from its <name>_hex.
+func (p *Process) UnmarshalJSON(b []byte) error {
+	type plain Process
+	line := struct {
+		*plain
+		Comm       foreign `json:"comm_hex"`
+		ParentComm foreign `json:"parent_comm_hex"`
+		Cgroup     foreign `json:"cgroup_hex"`
+	}{plain: (*plain)(p)}
+	if err := json.Unmarshal(b, &line); err != nil {
+		return err
+	}
+	line.Comm.replace(&p.Comm)
+	line.ParentComm.replace(&p.ParentComm)
+	line.Cgroup.replace(&p.Cgroup)
+	return nil
+}
+
+// foreign is the bytes of a text, read from hexadecimal; nil: they are not told.
+type foreign []byte
+
+// UnmarshalText reads what object.foreign writes.
+func (f *foreign) UnmarshalText(text []byte) (err error) {
+	*f, err = hex.AppendDecode(nil, text)
+	return err
+}
+
+func (f foreign) replace(text *string) {
+	if f != nil {
+		*text = string(f)
+	}
 }
 
 // AppendJSON appends the event as one JSON object, without a newline. What is
@@ -108,7 +168,7 @@ func (p *Process) fields(o *object) {
 }
 
 func (c *Container) fields(o *object) {
-	o.foreign("id", c.ID)
+	o.text("id", c.ID) // nsresolve takes no other for an id
 	o.text("runtime", c.Runtime)
 }
 

@@ -18,7 +18,7 @@ func (k Key) String() string { return fmt.Sprintf("0x%08x", uint32(k)) }
 func (k *Key) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 0, 32)
 	if err != nil {
-		return fmt.Errorf("key %q: %w", text, err)
+		return fmt.Errorf("key %q: not a number of 32 bits", text)
 	}
 	*k = Key(uint32(n))
 	return nil
@@ -34,7 +34,7 @@ func (m Mode) String() string { return fmt.Sprintf("%04o", uint16(m)) }
 func (m *Mode) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 8, 9)
 	if err != nil {
-		return fmt.Errorf("mode %q: %w", text, err)
+		return fmt.Errorf("mode %q: not permission bits in octal", text)
 	}
 	*m = Mode(n)
 	return nil

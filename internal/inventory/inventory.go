@@ -201,3 +201,20 @@ func (v *Inventory) lose(l *event.Lost) {
 		v.totals.Lost += l.Count
 	}
 }
+
+// Relabel asks for the present name of each namespace: who is in it may have
+// become known since its last event. An empty answer changes nothing. Only the
+// newest namespace of an inode number is asked for: the name is today's.
+func (v *Inventory) Relabel(label func(inode uint64) string) {
+	newest := make(map[uint64]*Namespace, len(v.namespaces))
+	for _, n := range v.namespaces {
+		if other, ok := newest[n.Inode]; !ok || n.Gen > other.Gen {
+			newest[n.Inode] = n
+		}
+	}
+	for inode, n := range newest {
+		if name := label(inode); name != "" {
+			n.Label = name
+		}
+	}
+}

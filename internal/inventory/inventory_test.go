@@ -286,3 +286,17 @@ func consistent(t *testing.T, v *Inventory, l Limits) {
 		t.Fatalf("beyond %+v: %d namespaces, %d objects, %d recent", l, len(namespaces), objects, len(v.Recent()))
 	}
 }
+
+func TestRelabel(t *testing.T) {
+	v := applied(Limits{},
+		&event.Event{Event: event.ObjectFail, NS: &event.Namespace{Inode: 1, Gen: 1, Label: "first"}},
+		&event.Event{Event: event.ObjectFail, NS: &event.Namespace{Inode: 1, Gen: 2, Label: "second"}},
+		&event.Event{Event: event.ObjectFail, NS: &event.Namespace{Inode: 2, Gen: 1, Label: "other"}},
+	)
+	v.Relabel(func(inode uint64) string { return map[uint64]string{1: "better"}[inode] })
+	var labels []string
+	for _, n := range v.Namespaces() {
+		labels = append(labels, n.Label)
+	}
+	check(t, labels, []string{"first", "better", "other"})
+}

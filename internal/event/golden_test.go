@@ -1,0 +1,290 @@
+package event_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+)
+
+// example is an event and its line. The lines are the contract: a change here
+// breaks the readers of every log, unless it only adds a field.
+type example struct {
+	name  string
+	event event.Event
+	line  string
+}
+
+const (
+	offset    = 1783999997000000123 // CLOCK_REALTIME − CLOCK_BOOTTIME of the session
+	container = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970"
+)
+
+// booted is an event's two times.
+func booted(boot int64) event.Event {
+	return event.Event{V: event.Version, Time: time.Unix(0, offset+boot).UTC(), BootNS: boot}
+}
+
+func at(boot int64) time.Time { return booted(boot).Time }
+
+func happened(seq uint64, boot int64, t event.Type, change func(*event.Event)) event.Event {
+	e := booted(boot)
+	e.Seq, e.Event = seq, t
+	change(&e)
+	return e
+}
+
+func host() *event.Namespace {
+	return &event.Namespace{Inode: 4026531839, Gen: 1, ID: 4098, Initial: true, Label: "host"}
+}
+
+func shell() *event.Process {
+	return &event.Process{
+		PID: 62431, TID: 62431, NSPID: 62431, PPID: 62293, Comm: "ipcmk", ParentComm: "bash",
+		CgroupID: 5120, Cgroup: "/user.slice/user-0.slice/session-3.scope",
+	}
+}
+
+// session is one trace, from its first line to its last.
+var session = []example{
+	{
+		"trace.start",
+		happened(1, 3600000000000, event.TraceStart, func(e *event.Event) {
+			e.Start = &event.Start{
+				Tool: "ipctrace v1.0.0", Host: "web-1", BootID: "0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77",
+				Kernel: "6.18.5", Arch: "x86_64", Tier: "fentry", Gaps: []string{},
+				Filters: []string{"--event=create,open,fail"}, Namespaces: 3, Unreadable: 0, ClockOffsetNS: offset,
+			}
+		}),
+		`{"v":1,"seq":1,"time":"2026-07-14T04:33:17.000000123Z","boot_ns":3600000000000,"event":"trace.start",` +
+			`"start":{"tool":"ipctrace v1.0.0","host":"web-1","boot_id":"0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77",` +
+			`"kernel":"6.18.5","arch":"x86_64","tier":"fentry","gaps":[],"filters":["--event=create,open,fail"],` +
+			`"namespaces":3,"unreadable":0,"clock_offset_ns":1783999997000000123}}`,
+	},
+	{
+		"object.create msg",
+		happened(2, 3601250000877, event.ObjectCreate, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026532765, Gen: 1, ID: 53254, Label: "bash[62293]"}
+			e.Object = &event.Object{
+				Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0o644, Flags: []string{"IPC_CREAT", "IPC_EXCL"},
+				UID: new(uint32(0)), GID: new(uint32(0)),
+			}
+			e.Process = shell()
+			e.Syscall, e.ABI = "msgget", "x86_64"
+		}),
+		`{"v":1,"seq":2,"time":"2026-07-14T04:33:18.250001000Z","boot_ns":3601250000877,"event":"object.create",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0644","flags":["IPC_CREAT","IPC_EXCL"],"uid":0,"gid":0},` +
+			`"process":{"pid":62431,"tid":62431,"ns_pid":62431,"ppid":62293,"uid":0,"gid":0,"comm":"ipcmk","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"msgget","abi":"x86_64"}`,
+	},
+	{
+		"object.create shm",
+		happened(3, 3602000000000, event.ObjectCreate, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026532840, Gen: 1, ID: 53011, Label: "docker:4f797c539e6c"}
+			e.Object = &event.Object{
+				Kind: "shm", ID: new(int32(32769)), Key: 0x3a1f07c2, Size: new(uint64(56)), Mode: 0o600,
+				Flags: []string{"IPC_CREAT", "IPC_EXCL"}, UID: new(uint32(999)), GID: new(uint32(999)),
+			}
+			e.Process = &event.Process{
+				PID: 4711, TID: 4711, NSPID: 1, PPID: 4690, UID: 999, GID: 999, Comm: "postgres",
+				ParentComm: "containerd-shim", CgroupID: 7345, Cgroup: "/system.slice/docker-" + container + ".scope",
+			}
+			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Syscall, e.ABI = "shmget", "x86_64"
+		}),
+		`{"v":1,"seq":3,"time":"2026-07-14T04:33:19.000000123Z","boot_ns":3602000000000,"event":"object.create",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"shm","id":32769,"key":"0x3a1f07c2","size":56,"mode":"0600","flags":["IPC_CREAT","IPC_EXCL"],` +
+			`"uid":999,"gid":999},` +
+			`"process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
+			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
+			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"syscall":"shmget","abi":"x86_64"}`,
+	},
+	{
+		"object.create sem",
+		happened(4, 3602500000000, event.ObjectCreate, func(e *event.Event) {
+			e.NS = host()
+			e.Object = &event.Object{
+				Kind: "sem", ID: new(int32(7)), Key: 0, NSems: new(int32(3)), Mode: 0o600, Flags: []string{"IPC_CREAT"},
+				UID: new(uint32(33)), GID: new(uint32(33)),
+			}
+			e.Process = &event.Process{
+				PID: 812, TID: 815, NSPID: 812, PPID: 1, UID: 33, GID: 33, Comm: "apache2", ParentComm: "systemd",
+				CgroupID: 2205, Cgroup: "/system.slice/apache2.service",
+			}
+			e.Syscall, e.ABI = "semget", "x86_64"
+		}),
+		`{"v":1,"seq":4,"time":"2026-07-14T04:33:19.500000123Z","boot_ns":3602500000000,"event":"object.create",` +
+			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"object":{"kind":"sem","id":7,"key":"0x00000000","nsems":3,"mode":"0600","flags":["IPC_CREAT"],"uid":33,"gid":33},` +
+			`"process":{"pid":812,"tid":815,"ns_pid":812,"ppid":1,"uid":33,"gid":33,"comm":"apache2","parent_comm":"systemd",` +
+			`"cgroup_id":2205,"cgroup":"/system.slice/apache2.service"},"syscall":"semget","abi":"x86_64"}`,
+	},
+	{
+		"object.open",
+		happened(5, 3603000000000, event.ObjectOpen, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026532765, Gen: 1, ID: 53254, Label: "bash[62293]"}
+			e.Object = &event.Object{Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0, Flags: []string{}}
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.Comm = 62440, 62440, 62440, "caf\xe9"
+			e.Syscall, e.ABI = "msgget", "x86_64"
+		}),
+		`{"v":1,"seq":5,"time":"2026-07-14T04:33:20.000000123Z","boot_ns":3603000000000,"event":"object.open",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0000","flags":[]},` +
+			`"process":{"pid":62440,"tid":62440,"ns_pid":62440,"ppid":62293,"uid":0,"gid":0,"comm":"caf` + "\ufffd" + `",` +
+			`"comm_hex":"636166e9","parent_comm":"bash","cgroup_id":5120,` +
+			`"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"msgget","abi":"x86_64"}`,
+	},
+	{
+		"object.fail",
+		happened(6, 3603500000000, event.ObjectFail, func(e *event.Event) {
+			e.NS = host()
+			e.Object = &event.Object{
+				Kind: "sem", Key: 0x4d2, NSems: new(int32(250)), Mode: 0o640, Flags: []string{"IPC_CREAT", "IPC_EXCL"},
+			}
+			e.Errno = "ENOSPC"
+			e.Process = &event.Process{
+				PID: 1533, TID: 1533, NSPID: 1533, PPID: 1, UID: 54321, GID: 54321, Comm: "oracle", ParentComm: "systemd",
+				CgroupID: 2250, Cgroup: "/system.slice/oracle.service",
+			}
+			e.Syscall, e.ABI = "ipc", "i386"
+		}),
+		`{"v":1,"seq":6,"time":"2026-07-14T04:33:20.500000123Z","boot_ns":3603500000000,"event":"object.fail",` +
+			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"object":{"kind":"sem","key":"0x000004d2","nsems":250,"mode":"0640","flags":["IPC_CREAT","IPC_EXCL"]},` +
+			`"errno":"ENOSPC",` +
+			`"process":{"pid":1533,"tid":1533,"ns_pid":1533,"ppid":1,"uid":54321,"gid":54321,"comm":"oracle","parent_comm":"systemd",` +
+			`"cgroup_id":2250,"cgroup":"/system.slice/oracle.service"},"syscall":"ipc","abi":"i386"}`,
+	},
+	{
+		"trace.lost exact",
+		happened(7, 0, event.TraceLost, func(e *event.Event) {
+			e.Time = at(3604500000000)
+			e.Lost = &event.Lost{Count: 12, From: at(3603500000000), To: at(3604500000000)}
+		}),
+		`{"v":1,"seq":7,"time":"2026-07-14T04:33:21.500000123Z","boot_ns":0,"event":"trace.lost",` +
+			`"lost":{"count":12,"from":"2026-07-14T04:33:20.500000123Z","to":"2026-07-14T04:33:21.500000123Z","at_most":false}}`,
+	},
+	{
+		"object.create in the next namespace of an inode",
+		happened(8, 3605000000000, event.ObjectCreate, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026532765, Gen: 2, ID: 57344, Label: "sh[63001]"}
+			e.Object = &event.Object{
+				Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0o600, Flags: []string{"IPC_CREAT"},
+				UID: new(uint32(1000)), GID: new(uint32(1000)),
+			}
+			e.Process = &event.Process{
+				PID: 63010, TID: 63010, NSPID: 2, PPID: 63001, UID: 1000, GID: 1000, Comm: "worker", ParentComm: "sh",
+				CgroupID: 5120, Cgroup: "/user.slice/user-0.slice/session-3.scope",
+			}
+			e.Syscall, e.ABI = "msgget", "x86_64"
+		}),
+		`{"v":1,"seq":8,"time":"2026-07-14T04:33:22.000000123Z","boot_ns":3605000000000,"event":"object.create",` +
+			`"ns":{"inode":4026532765,"gen":2,"id":57344,"initial":false,"label":"sh[63001]"},` +
+			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0600","flags":["IPC_CREAT"],"uid":1000,"gid":1000},` +
+			`"process":{"pid":63010,"tid":63010,"ns_pid":2,"ppid":63001,"uid":1000,"gid":1000,"comm":"worker","parent_comm":"sh",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"msgget","abi":"x86_64"}`,
+	},
+	{
+		"trace.lost at most",
+		happened(9, 0, event.TraceLost, func(e *event.Event) {
+			e.Time = at(3606000000000)
+			e.Lost = &event.Lost{Count: 1, From: at(3605000000000), To: at(3606000000000), AtMost: true}
+		}),
+		`{"v":1,"seq":9,"time":"2026-07-14T04:33:23.000000123Z","boot_ns":0,"event":"trace.lost",` +
+			`"lost":{"count":1,"from":"2026-07-14T04:33:22.000000123Z","to":"2026-07-14T04:33:23.000000123Z","at_most":true}}`,
+	},
+	{
+		"trace.stop",
+		happened(10, 3610000000000, event.TraceStop, func(e *event.Event) {
+			e.Stop = &event.Stop{Reason: "signal", Produced: 20, Delivered: 8, Lost: 12, Skipped: 1, Filtered: 2, Written: 6}
+		}),
+		`{"v":1,"seq":10,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"trace.stop",` +
+			`"stop":{"reason":"signal","produced":20,"delivered":8,"lost":12,"skipped":1,"filtered":2,"written":6}}`,
+	},
+}
+
+// elsewhere is what that trace cannot show: another tier, an older kernel, a
+// kernel that tells little of the process.
+var elsewhere = []example{
+	{
+		"object.get",
+		happened(7, 3607000000000, event.ObjectGet, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026531839, Gen: 1, Initial: true, Label: "host"}
+			e.Object = &event.Object{
+				Kind: "shm", ID: new(int32(4)), Key: 0x51020c8, Size: new(uint64(0)), Mode: 0o666,
+				Flags: []string{"IPC_CREAT", "0x40000000"},
+			}
+			e.Process = &event.Process{PID: 901, TID: 901, PPID: 1, Comm: "", ParentComm: "systemd", CgroupID: 1}
+			e.Syscall, e.ABI = "shmget", "arm64"
+		}),
+		`{"v":1,"seq":7,"time":"2026-07-14T04:33:24.000000123Z","boot_ns":3607000000000,"event":"object.get",` +
+			`"ns":{"inode":4026531839,"gen":1,"initial":true,"label":"host"},` +
+			`"object":{"kind":"shm","id":4,"key":"0x051020c8","size":0,"mode":"0666","flags":["IPC_CREAT","0x40000000"]},` +
+			`"process":{"pid":901,"tid":901,"ppid":1,"uid":0,"gid":0,"comm":"","parent_comm":"systemd","cgroup_id":1},` +
+			`"syscall":"shmget","abi":"arm64"}`,
+	},
+}
+
+// equal takes an empty list and none for the same: the contract writes [].
+var equal = cmpopts.EquateEmpty()
+
+// TestGolden fixes the contract byte for byte, in both directions.
+func TestGolden(t *testing.T) {
+	for _, x := range append(session, elsewhere...) {
+		t.Run(x.name, func(t *testing.T) {
+			const before = "what was there"
+			got := string(x.event.AppendJSON([]byte(before)))
+			if diff := cmp.Diff(before+x.line, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if !json.Valid([]byte(x.line)) {
+				t.Error("not JSON")
+			}
+			e, err := event.Parse([]byte(x.line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&x.event, e, equal); diff != "" {
+				t.Errorf("read back, -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestGoldenSession: the examples keep the promises of the contract.
+func TestGoldenSession(t *testing.T) {
+	var written, lost, atMost uint64
+	for i, x := range session {
+		e := x.event
+		if e.Seq != uint64(i+1) {
+			t.Errorf("%s: seq %d, want %d", x.name, e.Seq, i+1)
+		}
+		if i > 0 && e.Time.Before(session[i-1].event.Time) {
+			t.Errorf("%s is before %s", x.name, session[i-1].name)
+		}
+		switch {
+		case e.Object != nil:
+			written++
+		case e.Lost != nil && e.Lost.AtMost:
+			atMost += e.Lost.Count
+		case e.Lost != nil:
+			lost += e.Lost.Count
+		}
+	}
+	want := event.Stop{
+		Reason: "signal", Produced: written + 2 + lost, Delivered: written + 2, Lost: lost, Skipped: atMost,
+		Filtered: 2, Written: written,
+	}
+	if diff := cmp.Diff(want, *session[len(session)-1].event.Stop); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
