@@ -204,8 +204,8 @@ func FuzzParseCgroup(f *testing.F) {
 		if ok != (c != Container{}) || ok && !isName(c.ID) {
 			t.Errorf("%q: %+v, %v", path, c, ok)
 		}
-		if ok {
-			c.label()
+		if ok && c.label() == "" {
+			t.Errorf("%q: no label for %+v", path, c)
 		}
 	})
 }

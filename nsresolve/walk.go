@@ -118,7 +118,7 @@ func (w *walk) process(root, pid int) {
 	defer unix.Close(dir)
 	threads, err := w.threads(dir)
 	if denied(err) && w.isKernelThread(dir) {
-		w.add(dir, pid, []thread{{pid, InitialInode}})
+		w.refuse(w.add(dir, pid, []thread{{pid, InitialInode}}))
 		return // it has no descriptors
 	}
 	if !denied(err) && len(threads) == 0 {

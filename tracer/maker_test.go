@@ -48,7 +48,11 @@ func build(env, arch string) func(*testing.T) string {
 		if path := os.Getenv(env); path != "" {
 			return path, nil
 		}
-		path := filepath.Join(os.TempDir(), "ipcmaker-"+arch)
+		cache, err := os.UserCacheDir() // root executes it: nobody else may write there
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(cache, "ipctrace", "ipcmaker-"+arch)
 		cmd := exec.Command("go", "build", "-o", path, "../internal/ipcmaker")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 		if out, err := cmd.CombinedOutput(); err != nil {

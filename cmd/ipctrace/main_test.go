@@ -226,7 +226,11 @@ func maker(t *testing.T, bits int) string {
 	if path, ok := makers.Load(bits); ok {
 		return path.(string)
 	}
-	path := filepath.Join(os.TempDir(), "ipcmaker-"+arch)
+	cache, err := os.UserCacheDir() // root executes it: nobody else may write there
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(cache, "ipctrace", "ipcmaker-"+arch)
 	cmd := exec.Command("go", "build", "-o", path, "../../internal/ipcmaker")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {

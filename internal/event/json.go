@@ -25,14 +25,20 @@ func Parse(line []byte) (*Event, error) {
 	return &e, nil
 }
 
-// brief cuts what encoding/json and time say: they may quote half a line.
+// brief cuts what encoding/json and time say: they may quote half a line, and
+// time lets DEL through.
 func brief(err error) string {
 	const most = 160
 	text := err.Error()
-	if len(text) <= most {
-		return text
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
 }
 
 // UnmarshalJSON takes text that is no Unicode from its <name>_hex.

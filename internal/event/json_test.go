@@ -369,11 +369,13 @@ func TestParseRefuses(t *testing.T) {
 		{"mode", `{"v":1,"object":{"mode":"0x1"}}`, `read event: mode "0x1": not permission bits in octal`},
 		{"hex", `{"v":1,"process":{"comm_hex":"6"}}`, ""},
 		{"time", `{"v":1,"time":"now"}`, ""},
+		{"delete in a time", `{"v":1,"time":"` + "\x7f" + `"}`, ""},
 		{"long key", `{"v":1,"object":{"key":"` + long + `"}}`, ""},
 		{"long mode", `{"v":1,"object":{"mode":"` + long + `"}}`, ""},
 		{"long number", `{"v":1,"seq":` + long + `}`, ""},
 		{"long time", `{"v":1,"time":"` + long + `"}`, ""},
 		{"long wide time", `{"v":1,"time":"` + strings.Repeat("茶", 1000) + `"}`, ""},
+		{"long wide key", `{"v":1,"object":{"key":"` + strings.Repeat("茶", 1000) + `"}}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e, err := event.Parse([]byte(test.line))

@@ -245,7 +245,7 @@ func (b *builds) build(arch string) (map[string]string, error) {
 func (b *builds) goBuild(arch string, args ...string) error {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = b.root
-	cmd.Env = append(os.Environ(), "GOFLAGS=-ldflags=-w", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-ldflags=-w -buildvcs=false", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s for %s: %w\n%s", strings.Join(args, " "), arch, err, bytes.TrimSpace(out))
 	}
