@@ -221,7 +221,6 @@ static __always_inline enum verdict verdict_of(const struct call *call)
 
 #if defined(__TARGET_ARCH_x86)
 
-#define NATIVE_ABI ABI_X86_64
 #define X32_BIT 0x40000000 /* __X32_SYSCALL_BIT */
 #define TS_COMPAT 0x2      /* arch/x86/include/asm/thread_info.h */
 #define NR_IPC_I386 117
@@ -261,7 +260,6 @@ static __always_inline void read_abi(struct call *call, struct task_struct *task
 
 #elif defined(__TARGET_ARCH_arm64)
 
-#define NATIVE_ABI ABI_ARM64
 #define TIF_32BIT (1 << 22) /* arch/arm64/include/asm/thread_info.h */
 
 static __always_inline bool is_compat(struct task_struct *task)
@@ -551,6 +549,27 @@ static __always_inline bool decode(struct call *call, struct pt_regs___syscall *
 
 #endif
 
+#define SECCOMP_MODE_FILTER 2 /* include/uapi/linux/seccomp.h */
+
+static __always_inline bool filtered_by_seccomp(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->seccomp) && TASK_READ(task, seccomp.mode) == SECCOMP_MODE_FILTER;
+}
+
+/* id = seq << 15 | index, or << 24 with ipcmni_extend: ipc_addid, ipc/util.c. */
+#define IS_NEWEST(ns, kind, id)                                                         \
+	((__u32)(id) == ((__u32)TASK_READ(ns, ids[kind].seq) << 15 | TASK_READ(ns, ids[kind].last_idx)) || \
+	 (__u32)(id) == ((__u32)TASK_READ(ns, ids[kind].seq) << 24 | TASK_READ(ns, ids[kind].last_idx)))
+
+static __always_inline bool is_newest(struct ipc_namespace *ns, const struct call *call)
+{
+	switch (call->kind) { /* constant indices: a plain load has a constant offset */
+	case KIND_SEM: return IS_NEWEST(ns, KIND_SEM, call->ret);
+	case KIND_MSG: return IS_NEWEST(ns, KIND_MSG, call->ret);
+	default: return IS_NEWEST(ns, KIND_SHM, call->ret);
+	}
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs___syscall *regs, long ret)
 {
@@ -558,6 +577,7 @@ int BPF_PROG(sys_exit, struct pt_regs___syscall *regs, long ret)
 	struct task_struct *task;
 	struct nsproxy *nsproxy;
 	struct ipc_namespace *ns;
+	enum verdict verdict;
 	__u32 inum;
 
 	if (!decode(&call, regs) || ret == -ENOSYS) /* ENOSYS: this kernel has no such call (x32) */
@@ -569,5 +589,12 @@ int BPF_PROG(sys_exit, struct pt_regs___syscall *regs, long ret)
 	inum = TASK_READ(ns, ns.inum);
 	if (!wanted(call.kind, inum))
 		return 0;
-	return submit(&call, inum, NAMESPACE_ID(ns, TASK_READ), verdict_of(&call));
+	verdict = verdict_of(&call);
+	/*
+	 * The result may be a seccomp filter's, and the call may never have run.
+	 * But an object that a call has just made is the newest.
+	 */
+	if (verdict == VERDICT_CREATE && filtered_by_seccomp(task) && !is_newest(ns, &call))
+		verdict = VERDICT_GET;
+	return submit(&call, inum, NAMESPACE_ID(ns, TASK_READ), verdict);
 }

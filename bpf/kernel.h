@@ -26,7 +26,8 @@ struct ns_common___id {
 
 /* ipc/util.h, include/linux/ipc_namespace.h */
 struct ipc_ids {
-	int in_use;
+	unsigned short seq; /* of the newest object */
+	int last_idx;       /* likewise (5.2); -1 before the first */
 };
 
 struct ipc_namespace {
@@ -79,6 +80,11 @@ struct thread_info {
 	unsigned int status;
 };
 
+/* include/linux/seccomp_types.h */
+struct seccomp {
+	int mode;
+};
+
 /* include/linux/sched.h */
 struct task_struct {
 	struct thread_info thread_info;
@@ -90,6 +96,7 @@ struct task_struct {
 	struct cred *cred;
 	char comm[16];
 	struct nsproxy *nsproxy;
+	struct seccomp seccomp; /* CONFIG_SECCOMP */
 };
 
 /* arch/{x86,arm64}/include/asm/ptrace.h */

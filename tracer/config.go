@@ -58,11 +58,11 @@ type Config struct {
 func (c *Config) validate() error {
 	size := c.ringBytes()
 	if size < os.Getpagesize() || size > maxRingBytes || size&(size-1) != 0 {
-		return fmt.Errorf("ring buffer of %d bytes: must be a power of two from %d to %d",
-			size, os.Getpagesize(), maxRingBytes)
+		return fmt.Errorf("%w: ring buffer of %d bytes: must be a power of two from %d to %d",
+			ErrConfig, size, os.Getpagesize(), maxRingBytes)
 	}
 	if n := len(c.Namespaces) + len(c.PIDs) + len(c.UIDs); n > maxSelectors {
-		return fmt.Errorf("%d namespaces, pids and uids to select: at most %d", n, maxSelectors)
+		return fmt.Errorf("%w: %d namespaces, pids and uids to select: at most %d", ErrConfig, n, maxSelectors)
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ var (
 	ErrPrivilege = errors.New("needs CAP_BPF and CAP_PERFMON in the initial user namespace: run with sudo")
 	// ErrNoBTF: the kernel does not describe its own types.
 	ErrNoBTF = errors.New("this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF=y")
+	// ErrConfig: the Config asks for what cannot be.
+	ErrConfig = errors.New("bad configuration")
 	// ErrNoHooks: the hooks that were asked for do not attach.
 	ErrNoHooks = errors.New("hooks do not attach")
 )
@@ -31,9 +33,10 @@ var (
 // Loss says that events are missing at this place in the stream. [Tracer.Events]
 // yields it as an error and goes on.
 type Loss struct {
-	Count    uint64    // events lost, 1 and up
-	From, To time.Time // between these two moments
-	Cause    error     // ErrRingFull or ErrSkipped
+	Count    uint64        // events lost, 1 and up
+	From, To time.Time     // between these two moments
+	Boot     time.Duration // CLOCK_BOOTTIME of To
+	Cause    error         // ErrRingFull or ErrSkipped
 }
 
 // Error implements error.

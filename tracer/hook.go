@@ -36,7 +36,9 @@ func (t Tier) hooks() []hook {
 func (t Tier) unseen() []string {
 	var gaps []string
 	if t == Syscall {
-		gaps = append(gaps, "whether IPC_CREAT without IPC_EXCL made the object or found it: told as object.get")
+		gaps = append(gaps,
+			"whether IPC_CREAT without IPC_EXCL made the object or found it: told as object.get",
+			"whether the kernel or a seccomp filter answered a call: a filter's answer looks the same")
 	}
 	if !haveNamespaceIDs() {
 		gaps = append(gaps, "that an inode number is of another namespace than before: this kernel has no namespace ids (6.18 has)")

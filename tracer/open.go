@@ -30,6 +30,7 @@ type Tracer struct {
 	heard    []time.Duration // by CPU: boot time of the last event
 	missed   uint64          // skipped runs told so far
 	looked   time.Duration   // boot time when skipped runs were last looked for
+	held     []byte          // a record that was read and not yielded
 	stopping sync.Once
 	closing  sync.Once
 	reading  sync.Mutex   // held while Events runs
@@ -42,8 +43,8 @@ type Tracer struct {
 
 // Open loads and attaches the hooks. When it returns, nothing that Config
 // selects and that is made from then on is missed, but for what [Tracer.Gaps]
-// names and what is told as lost. Errors: ErrPrivilege, ErrNoBTF, ErrNoHooks, or
-// what is wrong with the Config. The Tracer must be closed.
+// names and what is told as lost. Errors: ErrPrivilege, ErrNoBTF, ErrNoHooks,
+// ErrConfig. The Tracer must be closed.
 func Open(cfg Config) (*Tracer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -70,8 +71,8 @@ func Open(cfg Config) (*Tracer, error) {
 		}
 		refusals = append(refusals, err)
 	}
-	if limit != nil && all(refusals, unix.EPERM) {
-		return nil, fmt.Errorf("%w: or RLIMIT_MEMLOCK is too low: run «ulimit -l unlimited» first", ErrPrivilege)
+	if limit != nil && privileged() && all(refusals, unix.EPERM) {
+		return nil, fmt.Errorf("%w: RLIMIT_MEMLOCK is too low: run «ulimit -l unlimited» first", ErrPrivilege)
 	}
 	return nil, refused(tiers, refusals)
 }

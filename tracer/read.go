@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -30,6 +31,12 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 		}
 		var record ringbuf.Record
 		var raw ipctraceEvent
+		if held := t.held; held != nil {
+			t.held = nil
+			if !t.deliver(held, &raw, yield) {
+				return
+			}
+		}
 		for {
 			// Before the ring is looked into: what comes after Stop is nothing.
 			over := t.stopped.Load()
@@ -65,14 +72,15 @@ func (t *Tracer) deliver(sample []byte, raw *ipctraceEvent, yield func(Event, er
 	}
 	boot := time.Duration(raw.BootNs)
 	if lost := raw.Lost; lost > t.seen[raw.Cpu] && !t.tellLoss(int(raw.Cpu), lost, boot, yield) {
+		t.held = slices.Clone(sample) // it is out of the ring: the next Events begins with it
 		return false
 	}
 	t.heard[raw.Cpu] = boot
-	if boot-t.looked >= audit && !t.tellLosses(yield) {
+	t.delivered.Add(1)
+	if !yield(newEvent(raw, &t.clock), nil) {
 		return false
 	}
-	t.delivered.Add(1)
-	return yield(newEvent(raw, &t.clock), nil)
+	return boot-t.looked < audit || t.tellLosses(yield)
 }
 
 // tellLosses tells what the kernel counted and no event has told: on CPUs that
@@ -89,7 +97,7 @@ func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
 		}
 	}
 	if skipped := t.skipped(); skipped > t.missed {
-		loss := &Loss{Count: skipped - t.missed, From: t.clock.Wall(t.looked), To: t.clock.Wall(now), Cause: ErrSkipped}
+		loss := &Loss{Count: skipped - t.missed, From: t.clock.Wall(t.looked), To: t.clock.Wall(now), Boot: now, Cause: ErrSkipped}
 		t.missed, t.looked = skipped, now
 		return yield(Event{}, loss)
 	}
@@ -99,7 +107,7 @@ func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
 
 func (t *Tracer) tellLoss(cpu int, lost uint64, until time.Duration, yield func(Event, error) bool) bool {
 	since := max(t.heard[cpu], t.start)
-	loss := &Loss{Count: lost - t.seen[cpu], From: t.clock.Wall(since), To: t.clock.Wall(until), Cause: ErrRingFull}
+	loss := &Loss{Count: lost - t.seen[cpu], From: t.clock.Wall(since), To: t.clock.Wall(until), Boot: until, Cause: ErrRingFull}
 	t.seen[cpu], t.heard[cpu] = lost, until
 	return yield(Event{}, loss)
 }

@@ -52,6 +52,7 @@ type diagnosis struct {
 	BTF          bool              `json:"btf"`
 	Lockdown     string            `json:"lockdown"` // "" where it cannot be read
 	Hooks        []hookFinding     `json:"hooks"`
+	InitialUser  bool              `json:"initial_user_namespace"`
 	Capabilities []capabilityState `json:"capabilities"`
 	Tier         string            `json:"tier"` // that would be used; "": none
 	Error        string            `json:"error"`
@@ -60,6 +61,9 @@ type diagnosis struct {
 
 	err error
 }
+
+// initialUserNamespace is PROC_USER_INIT_INO, include/linux/proc_ns.h.
+const initialUserNamespace = "user:[4026531837]"
 
 type hookFinding struct {
 	Tier     string `json:"tier"`
@@ -99,6 +103,8 @@ func examine() *diagnosis {
 	if text, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil {
 		d.Lockdown = strings.TrimSpace(string(text))
 	}
+	user, err := os.Readlink("/proc/self/ns/user")
+	d.InitialUser = err != nil || user == initialUserNamespace
 	d.readCapabilities()
 	d.tryHooks()
 	d.advise()
@@ -162,7 +168,8 @@ func (d *diagnosis) advise() {
 		return false
 	}
 	add(!d.BTF, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all current distributions' are)")
-	add(errors.Is(d.err, tracer.ErrPrivilege),
+	add(!d.InitialUser, "run it outside of this user namespace: in a container, as a privileged one")
+	add(errors.Is(d.err, tracer.ErrPrivilege) && d.InitialUser,
 		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
 	add(d.Tier != "" && lacks("CAP_SYS_PTRACE"),
 		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
@@ -185,6 +192,9 @@ func (d *diagnosis) write(w io.Writer, opts view.Options) error {
 		}
 		checks = append(checks, view.Check{Name: h.Tier + " " + h.Function, OK: h.Attached, Detail: detail})
 	}
+	checks = append(checks, view.Check{
+		Name: "initial user namespace", OK: d.InitialUser, Detail: "capabilities of another one do not count for hooks",
+	})
 	for _, c := range d.Capabilities {
 		checks = append(checks, view.Check{Name: c.Name, OK: c.Held, Detail: c.Needs})
 	}

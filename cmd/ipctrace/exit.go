@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
+	"unicode"
 
+	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/spf13/cobra"
 )
@@ -32,21 +36,30 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exit(command *cobra.Command, err error, stderr io.Writer) int {
 	var wrong usageError
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE):
+	case err == nil, errors.Is(err, syscall.EPIPE), errors.Is(err, context.Canceled):
 		return exitDone
 	case errors.Is(err, errFinding):
 		return exitFinding
-	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "ipctrace: %v\nTry \"%s --help\".\n", wrong.error, command.CommandPath())
+	case errors.As(err, &wrong), errors.Is(err, tracer.ErrConfig):
+		fmt.Fprintf(stderr, "ipctrace: %s\nTry \"%s --help\".\n", printable(err.Error()), command.CommandPath())
 		return exitUsage
 	case errors.Is(err, tracer.ErrPrivilege), errors.Is(err, tracer.ErrNoBTF), errors.Is(err, tracer.ErrNoHooks),
 		errors.Is(err, errCannot):
-		fmt.Fprintf(stderr, "ipctrace: %v\n\"ipctrace doctor\" says what this machine lets it see.\n", err)
+		fmt.Fprintf(stderr, "ipctrace: %s\n\"ipctrace doctor\" says what this machine lets it see.\n", printable(err.Error()))
 		return exitCannot
 	default:
-		fmt.Fprintf(stderr, "ipctrace: %v\n", err)
+		fmt.Fprintf(stderr, "ipctrace: %s\n", printable(err.Error()))
 		return exitFinding
 	}
+}
+
+// printable keeps what words of the command line or names of files may hold off
+// the terminal.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		return view.Safe(text, view.Whole)
+	}
+	return text
 }
 
 // errCannot is wrapped by what privileges other than the tracer's forbid.

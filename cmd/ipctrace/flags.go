@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,21 @@ func (s *selection) add(f *pflag.FlagSet) {
 	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
 }
 
+// complete refuses filters that were given and hold nothing: --pid "$(pidof x)"
+// must not trace everything because there is no x.
+func (s *selection) complete(f *pflag.FlagSet) error {
+	for _, name := range []string{"kind", "event", "ns", "pid", "uid", "comm", "container"} {
+		values, err := f.GetStringSlice(name)
+		if err != nil {
+			return err
+		}
+		if f.Changed(name) && (len(values) == 0 || slices.Contains(values, "")) {
+			return usagef("--%s: no value", name)
+		}
+	}
+	return nil
+}
+
 // config is what the kernel filters.
 func (s *selection) config() (tracer.Config, error) {
 	var c tracer.Config
@@ -66,13 +82,20 @@ func (s *selection) config() (tracer.Config, error) {
 	return c, nil
 }
 
+// maxComm is how much of a name the kernel keeps: TASK_COMM_LEN less its NUL.
+const maxComm = 15
+
 // filter is what the kernel cannot filter.
 func (s *selection) filter() (stream.Filter, error) {
 	events, err := each("--event", s.events, event.ParseType)
 	if err != nil {
 		return stream.Filter{}, usage(err)
 	}
-	return stream.Filter{Events: events, Comms: s.comms, Containers: s.containers}, nil
+	comms := make([]string, len(s.comms))
+	for i, c := range s.comms {
+		comms[i] = c[:min(len(c), maxComm)]
+	}
+	return stream.Filter{Events: events, Comms: comms, Containers: s.containers}, nil
 }
 
 // words is the selection as it is told in trace.start.

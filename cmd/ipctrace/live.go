@@ -37,6 +37,9 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	if err != nil {
 		return err
 	}
+	if err := sel.complete(c.Flags()); err != nil {
+		return err
+	}
 	cfg, err := sel.config()
 	if err != nil {
 		return err

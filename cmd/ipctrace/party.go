@@ -157,8 +157,12 @@ func self() string {
 
 func (p *party) pid() int { return p.cmd.Process.Pid }
 
+// patience is how long a party may take for an order, or for its end.
+const patience = 5 * time.Second
+
 // make lets the party make its objects.
 func (p *party) make(key int32) (objects, error) {
+	defer p.killAfter(patience)()
 	if _, err := fmt.Fprintln(p.stdin, key); err != nil {
 		return objects{}, p.gone()
 	}
@@ -175,6 +179,12 @@ func (p *party) make(key int32) (objects, error) {
 	return o, nil
 }
 
+// killAfter ends a party that hangs; what it returns calls that off.
+func (p *party) killAfter(d time.Duration) (stop func()) {
+	timer := time.AfterFunc(d, func() { _ = p.cmd.Process.Kill() })
+	return func() { timer.Stop() }
+}
+
 func (p *party) gone() error {
 	return fmt.Errorf("process %s[%d] ended before it was told to", p.name, p.pid())
 }
@@ -182,8 +192,7 @@ func (p *party) gone() error {
 // stop lets the party remove what it made and end; if it does not, ends it.
 func (p *party) stop() {
 	p.stdin.Close()
-	hang := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })
-	defer hang.Stop()
+	defer p.killAfter(patience)()
 	for p.lines.Scan() { // what is left must be read before Wait
 	}
 	_ = p.cmd.Wait()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ Nothing it made stays behind.
 With --shell it starts an interactive shell of yours in a new IPC namespace
 instead, and shows what is made in it and on the host until you leave it.
 
-Exit status: 0 proved · 1 not proved · 3 this kernel or these privileges cannot.`,
+Exit status: 0 proved · 1 not proved, or interrupted · 3 this kernel or these privileges cannot.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asJSON, err := out.isJSON()
@@ -62,6 +63,7 @@ Exit status: 0 proved · 1 not proved · 3 this kernel or these privileges canno
 
 // proof is all that is found out, before a word of it is printed.
 type proof struct {
+	key          int32
 	a, b         *party
 	nsA, nsB     *os.File
 	links        []nsresolve.Link
@@ -99,8 +101,7 @@ func prove(c *cobra.Command, tier tracer.Tier, asJSON bool) error {
 // and what they made is removed: by themselves, or here if they were killed.
 func experiment(c *cobra.Command, tier tracer.Tier) (p *proof, err error) {
 	p = &proof{inventory: inventory.New(inventory.Limits{})}
-	key, err := freeKey()
-	if err != nil {
+	if p.key, err = freeKey(); err != nil {
 		return nil, err
 	}
 	if p.a, err = startParty("A", false); err != nil {
@@ -115,8 +116,14 @@ func experiment(c *cobra.Command, tier tracer.Tier) (p *proof, err error) {
 	// A party that waits for an order notices that its stdin was closed.
 	defer context.AfterFunc(ctx, func() { p.a.stdin.Close(); p.b.stdin.Close() })()
 
-	pids := []uint32{uint32(p.a.pid()), uint32(p.b.pid())}
-	t, err := openTrace(ctx, tracer.Config{Tier: tier, PIDs: pids}, stream.Filter{}, c.ErrOrStderr())
+	cfg := tracer.Config{Tier: tier}
+	if cfg.Namespaces, err = p.namespaces(); err != nil {
+		return nil, err
+	}
+	t, err := openTrace(ctx, cfg, stream.Filter{}, c.ErrOrStderr())
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,21 +134,47 @@ func experiment(c *cobra.Command, tier tracer.Tier) (p *proof, err error) {
 	var followed error
 	var wg sync.WaitGroup
 	wg.Go(func() { followed = t.follow(tracing, 0, p) })
-	err = p.walk(t.resolver, key)
+	err = p.walk(t.resolver)
 	p.a.stop()
 	p.b.stop()
 	end(errWork)
 	wg.Wait()
 	p.stats = t.tracer.Stats()
-	leftErr := p.clean(key)
+	leftErr := p.clean()
 	if ctx.Err() != nil {
-		return nil, errors.New("interrupted: nothing is proved; what was made is removed")
+		return nil, errInterrupted
 	}
 	return p, errors.Join(err, followed, leftErr)
 }
 
+var errInterrupted = errors.New("interrupted: nothing is proved; what was made is removed")
+
+// namespaces of the two parties: what is traced. Not their processes: the hooks
+// count those as the initial pid namespace does, which this may not be.
+func (p *proof) namespaces() ([]uint32, error) {
+	var inodes []uint32
+	for _, party := range []*party{p.a, p.b} {
+		inode, err := namespaceOf(strconv.Itoa(party.pid()))
+		if err != nil {
+			return nil, err
+		}
+		inodes = append(inodes, inode)
+	}
+	return inodes, nil
+}
+
+// did says whether a party made the call: by the number it has for itself, which
+// is this program's too.
+func (p *party) did(e *event.Event) bool {
+	own := e.Process.NSPID
+	if own == 0 { // not readable
+		own = e.Process.PID
+	}
+	return int(own) == p.pid()
+}
+
 // walk is the experiment itself.
-func (p *proof) walk(resolver *nsresolve.Resolver, key int32) (err error) {
+func (p *proof) walk(resolver *nsresolve.Resolver) (err error) {
 	if p.links, err = resolver.Diff(p.a.pid(), p.b.pid()); err != nil {
 		return err
 	}
@@ -153,13 +186,13 @@ func (p *proof) walk(resolver *nsresolve.Resolver, key int32) (err error) {
 		return err
 	}
 	defer p.nsB.Close()
-	if p.madeB, err = p.b.make(key); err != nil {
+	if p.madeB, err = p.b.make(p.key); err != nil {
 		return err
 	}
 	if p.inA, p.inB, err = p.witness(); err != nil {
 		return err
 	}
-	if p.madeA, err = p.a.make(key); err != nil {
+	if p.madeA, err = p.a.make(p.key); err != nil {
 		return err
 	}
 	p.laterA, p.laterB, err = p.witness()
@@ -190,29 +223,31 @@ func (p *proof) witness() (inA, inB []sysvipc.Object, err error) {
 // clean removes what process A could not remove because it was killed: what the
 // hooks saw it make and is still there. (B's namespace ends with B.) Then it
 // looks what is left.
-func (p *proof) clean(key int32) error {
+func (p *proof) clean() error {
 	here, err := objectsHere()
 	if err != nil {
 		return err
 	}
 	for _, e := range p.events {
-		if e.Event != event.ObjectCreate || int(e.Process.PID) != p.a.pid() {
+		if e.Event != event.ObjectCreate || !p.a.did(e) {
 			continue
 		}
 		o := sysvipc.Object{Kind: e.Object.Kind, Key: int32(e.Object.Key), ID: *e.Object.ID}
-		if slices.Contains(withKey(here, key), o) {
+		if slices.Contains(withKey(here, p.key), o) {
 			removeObject(o.Kind, int(o.ID))
 		}
 	}
 	here, err = objectsHere()
-	p.left = withKey(here, key)
+	p.left = withKey(here, p.key)
 	return err
 }
 
-// Write takes the events of the two processes in.
+// Write takes in what was done with the key of the experiment. Nobody else uses it.
 func (p *proof) Write(e *event.Event) error {
-	p.inventory.Apply(e)
-	if e.Object != nil {
+	if e.Object == nil {
+		p.inventory.Apply(e)
+	} else if int32(e.Object.Key) == p.key {
+		p.inventory.Apply(e)
 		p.events = append(p.events, e)
 	}
 	return nil
@@ -224,7 +259,7 @@ func freeKey() (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	key := int32(time.Now().UnixNano()&0x7ffffff) | 0x69000000 // recognisable: it begins with 0x69, an «i»
+	key := int32(time.Now().UnixNano()&0xffffff) | 0x69000000 // recognisable: it begins with 0x69, an «i»
 	for len(withKey(here, key)) > 0 {
 		key++
 	}

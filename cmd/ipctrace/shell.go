@@ -49,6 +49,8 @@ func proveShell(c *cobra.Command, tier tracer.Tier) error {
 	var followed error
 	var wg sync.WaitGroup
 	wg.Go(func() { followed = t.follow(tracing, 0, sink) })
+	// To end this program is to end the shell, as if its terminal went away.
+	defer context.AfterFunc(c.Context(), func() { _ = shell.Process.Signal(syscall.SIGHUP) })()
 	_ = shell.Wait() // how the shell ended is the user's business
 	inside, readErr := sysvipc.Read(ns)
 	end(errWork)
@@ -66,8 +68,6 @@ func startShell(c *cobra.Command) (*exec.Cmd, *os.File, error) {
 	if path == "" {
 		path = "/bin/sh"
 	}
-	// The terminal's signals are for the shell and what runs in it.
-	signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
 	shell := exec.Command(path)
 	shell.Stdin, shell.Stdout, shell.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	shell.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
@@ -78,6 +78,9 @@ func startShell(c *cobra.Command) (*exec.Cmd, *os.File, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("start %s: %w", path, err)
 	}
+	// The terminal's signals are for the shell and what runs in it. Ignored only
+	// now: the shell would inherit it.
+	signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
 	ns, err := openNamespace(shell.Process.Pid)
 	if err != nil {
 		return nil, nil, errors.Join(err, shell.Process.Kill(), shell.Wait())
@@ -112,16 +115,20 @@ func (t *trace) shellVerdict(
 // seenMade: what the shell's namespace holds at its end, the hooks saw come to
 // be in that namespace, and in no other.
 func seenMade(inv *inventory.Inventory, inode uint64, inside []sysvipc.Object) view.Check {
-	unseen := map[sysvipc.Object]bool{}
+	type object struct {
+		kind string
+		id   int32
+	}
+	unseen := map[object]bool{}
 	for _, o := range inside {
-		unseen[o] = true
+		unseen[object{o.Kind, o.ID}] = true // not the key: a segment that waits for its last detach has lost it
 	}
 	for _, ns := range inv.Namespaces() {
 		if ns.Inode != inode {
 			continue
 		}
 		for _, o := range ns.Objects() {
-			delete(unseen, sysvipc.Object{Kind: o.Kind, Key: int32(o.Key), ID: o.ID})
+			delete(unseen, object{o.Kind, o.ID})
 		}
 	}
 	return check("every object in the shell's namespace was seen there", len(unseen) == 0,

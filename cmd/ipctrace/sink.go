@@ -127,7 +127,7 @@ func hangup(ctx context.Context, out any, cancel context.CancelCauseFunc) {
 			case errors.Is(err, unix.EINTR):
 			case err != nil:
 				return
-			case n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLNVAL) != 0:
+			case n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0:
 				cancel(errPipe)
 				return
 			}

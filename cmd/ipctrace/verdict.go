@@ -19,10 +19,10 @@ func (p *proof) checks() []view.Check {
 	a, b := inodeOf(p.links, true), inodeOf(p.links, false)
 	return []view.Check{
 		differInIPC(p.links),
-		p.hooksSaw("B", p.b.pid(), b, p.madeB),
+		p.hooksSaw("B", p.b, b, p.madeB),
 		p.listed("B's namespace lists them", p.inB, p.madeB, 3),
 		p.listed("A's namespace does not", p.inA, p.madeB, 0),
-		p.hooksSaw("A, with the same key,", p.a.pid(), a, p.madeA),
+		p.hooksSaw("A, with the same key,", p.a, a, p.madeA),
 		p.listed("A's namespace lists them", p.laterA, p.madeA, 3),
 		check("B's namespace is as it was", slices.Equal(p.inB, p.laterB),
 			"/proc/sysvipc in B: %s", counted(len(p.laterB))),
@@ -67,11 +67,11 @@ func differInIPC(links []nsresolve.Link) view.Check {
 }
 
 // hooksSaw: exactly one creation of each kind, by that process, in that namespace.
-func (p *proof) hooksSaw(who string, pid int, inode uint64, made objects) view.Check {
+func (p *proof) hooksSaw(name string, who *party, inode uint64, made objects) view.Check {
 	ids := map[string]int{"msg": made.Msg, "shm": made.Shm, "sem": made.Sem}
 	seen := 0
 	for _, e := range p.events {
-		if int(e.Process.PID) != pid {
+		if !who.did(e) {
 			continue
 		}
 		id, due := ids[e.Object.Kind]
@@ -83,7 +83,7 @@ func (p *proof) hooksSaw(who string, pid int, inode uint64, made objects) view.C
 		delete(ids, e.Object.Kind)
 		seen++
 	}
-	return check("the hooks saw "+who+" make three objects in "+fmt.Sprint(inode), seen == 3,
+	return check("the hooks saw "+name+" make three objects in "+fmt.Sprint(inode), seen == 3,
 		"msg %d, shm %d, sem %d, key %v", made.Msg, made.Shm, made.Sem, event.Key(made.Key))
 }
 
@@ -92,10 +92,10 @@ func (p *proof) nothingElsewhere(a, b uint64) view.Check {
 	wrong := 0
 	for _, e := range p.events {
 		own := a
-		if int(e.Process.PID) == p.b.pid() {
+		if p.b.did(e) {
 			own = b
 		}
-		if e.NS.Inode != own {
+		if e.NS.Inode != own || !p.a.did(e) && !p.b.did(e) {
 			wrong++
 		}
 	}

@@ -375,7 +375,8 @@ func TestParseRefuses(t *testing.T) {
 		{"long number", `{"v":1,"seq":` + long + `}`, ""},
 		{"long time", `{"v":1,"time":"` + long + `"}`, ""},
 		{"long wide time", `{"v":1,"time":"` + strings.Repeat("茶", 1000) + `"}`, ""},
-		{"long wide key", `{"v":1,"object":{"key":"` + strings.Repeat("茶", 1000) + `"}}`, ""},
+		{"long wide key", `{"v":1,"object":{"key":"` + strings.Repeat("茶", 1000) + `"}}`,
+			`read event: key "` + strings.Repeat("茶", 51) + "…"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e, err := event.Parse([]byte(test.line))
@@ -400,8 +401,11 @@ func checkShort(t *testing.T, err error) {
 	if len(text) > 200 {
 		t.Errorf("an error of %d bytes: %.200q…", len(text), text)
 	}
+	if !utf8.ValidString(text) {
+		t.Errorf("not UTF-8: %.200q", text)
+	}
 	for _, r := range text {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) {
 			t.Errorf("%U in the error %.200q", r, text)
 		}
 	}

@@ -62,7 +62,7 @@ func (s *Stream) Object(t *tracer.Event) *event.Event {
 // Lost is the event for events that are missing at this place.
 func (s *Stream) Lost(l *tracer.Loss) *event.Event {
 	e := &event.Event{
-		Event: event.TraceLost, Time: l.To,
+		Event: event.TraceLost, Time: l.To, BootNS: int64(l.Boot),
 		Lost: &event.Lost{Count: l.Count, From: l.From, To: l.To, AtMost: errors.Is(l, tracer.ErrSkipped)},
 	}
 	return s.own(e)
