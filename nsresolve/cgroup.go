@@ -86,7 +86,7 @@ func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
 	if hit && (e.expires.IsZero() || now.Before(e.expires)) {
 		return e.path, e.ok
 	}
-	e = r.findCgroup(id, pid)
+	e = r.findCgroup(id, r.local(pid))
 	if !e.expires.IsZero() {
 		e.expires = now.Add(r.minInterval)
 	}
@@ -193,7 +193,7 @@ func (r *Resolver) containerOf(m Maker) *Container {
 		}
 	}
 	// Perhaps only a v1 path says so.
-	if f, err := r.readCgroupFile(m.PID); err == nil {
+	if f, err := r.readCgroupFile(r.local(m.PID)); err == nil {
 		if c, ok := ParseCgroup(f.best()); ok {
 			return &c
 		}

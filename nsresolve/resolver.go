@@ -3,6 +3,7 @@ package nsresolve
 import (
 	"cmp"
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,6 +21,11 @@ type Options struct {
 	MaxNamespaces int              // cached, the least recently used goes first; default 16384
 	MinInterval   time.Duration    // a walk caused by Lookup happens at most this often; default 250ms
 	Now           func() time.Time // default time.Now
+
+	// ForeignPIDs says that the processes Lookup and Cgroup are asked about are
+	// numbered by another pid namespace than ProcRoot's, as eBPF numbers them
+	// for a program in a container: then no number is looked up in ProcRoot.
+	ForeignPIDs bool
 }
 
 const (
@@ -30,6 +36,8 @@ const (
 	// More than one, because a child born by clone into a new namespace is in
 	// /proc only after copy_ipcs has run.
 	maxTries = 3
+	// maxRecheck bounds how many members Recheck looks for.
+	maxRecheck = 8
 	// walkShare keeps Lookup's walks to a tenth of the time where /proc is
 	// large.
 	walkShare = 10
@@ -42,6 +50,7 @@ type Resolver struct {
 	cgroupRoot  string
 	minInterval time.Duration
 	now         func() time.Time
+	foreign     bool
 
 	mu      sync.Mutex
 	cache   *lru[uint64, *entry]
@@ -90,6 +99,7 @@ func New(o Options) *Resolver {
 		cgroupRoot:  cmp.Or(o.CgroupRoot, "/sys/fs/cgroup"),
 		minInterval: o.MinInterval,
 		now:         o.Now,
+		foreign:     o.ForeignPIDs,
 		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
 		cgroups:     newLRU[uint64, cgroupEntry](o.MaxNamespaces),
 		walks:       make(map[*walk]struct{}),
@@ -155,6 +165,31 @@ func (r *Resolver) Forget(inode uint64) {
 	}
 }
 
+// Recheck forgets a namespace that nobody who was known to be in it is in any
+// more: its inode number may be another's by now. For kernels that give
+// namespaces no id, before 6.18. It costs one readlink where the oldest process
+// is still there.
+func (r *Resolver) Recheck(inode uint64) {
+	r.mu.Lock()
+	e, ok := r.cache.peek(inode)
+	if !ok || e.ns.Initial || len(e.ns.Pins) > 0 {
+		r.mu.Unlock()
+		return
+	}
+	pids := []int{r.local(e.made.PID)}
+	for _, p := range e.ns.Processes[:min(len(e.ns.Processes), maxRecheck)] {
+		pids = append(pids, p.PID)
+	}
+	r.mu.Unlock()
+	for _, pid := range slices.Backward(pids) {
+		link, err := os.Readlink(filepath.Join(r.procRoot, strconv.Itoa(pid), "ns", "ipc"))
+		if got, ok := ipcLink(link); err == nil && ok && got == inode || denied(err) {
+			return // still there, or nobody can say
+		}
+	}
+	r.Forget(inode)
+}
+
 // entry finds or makes the entry of an inode. The caller has the lock.
 func (r *Resolver) entry(inode uint64) *entry {
 	if e, ok := r.cache.get(inode); ok {
@@ -204,7 +239,7 @@ func (r *Resolver) adopt(inode uint64, made origin) Namespace {
 func (r *Resolver) origin(m Maker) origin {
 	m.Comm = bounded(m.Comm, maxComm)
 	o := origin{Maker: m, container: r.containerOf(m), start: bootTicks()}
-	dir, err := openPath(unix.AT_FDCWD, filepath.Join(r.procRoot, strconv.Itoa(m.PID)))
+	dir, err := openPath(unix.AT_FDCWD, filepath.Join(r.procRoot, strconv.Itoa(r.local(m.PID))))
 	if err != nil {
 		return o // it began at the latest now
 	}
@@ -214,6 +249,14 @@ func (r *Resolver) origin(m Maker) origin {
 		o.start = st.start
 	}
 	return o
+}
+
+// local is a process's number in ProcRoot, 0 if it is not known.
+func (r *Resolver) local(pid int) int {
+	if r.foreign {
+		return 0
+	}
+	return pid
 }
 
 // bootTicks is the present in the unit of Process.Start. USER_HZ is 100 for

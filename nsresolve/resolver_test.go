@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -257,6 +258,41 @@ func TestForget(t *testing.T) {
 	}
 	c.advance(time.Second)
 	if got := r.Label(nsA, Maker{}); got != "second[11]" {
+		t.Error(got)
+	}
+}
+
+// TestRecheck: a namespace is forgotten once nobody who was in it is there.
+func TestRecheck(t *testing.T) {
+	f, c := newFakeProc(t), newFakeClock()
+	f.add(fakeProcess{pid: 10, comm: "first", ns: nsA})
+	r := fakeResolver(t, f, c)
+	r.Label(nsA, Maker{})
+	r.Recheck(nsA)
+	if got := r.Label(nsA, Maker{PID: 11, Comm: "second"}); got != "first[10]" {
+		t.Errorf("still there, but %q", got)
+	}
+	f.remove(10)
+	f.add(fakeProcess{pid: 10, comm: "stranger", ns: nsB}) // the number is another's
+	r.Recheck(nsA)
+	if got := r.Label(nsA, Maker{PID: 11, Comm: "second"}); got != "second[11]" {
+		t.Errorf("gone, but %q", got)
+	}
+	r.Recheck(InitialInode)
+	if got := r.Label(InitialInode, Maker{}); got != "host" {
+		t.Error(got)
+	}
+}
+
+// TestForeignPIDs: numbers of another pid namespace are not looked up.
+func TestForeignPIDs(t *testing.T) {
+	f := newFakeProc(t)
+	f.add(fakeProcess{pid: 10, comm: "stranger", ns: nsB, cgroup: "0::/docker/" + strings.Repeat("a", 64) + "\n"})
+	r := New(Options{ProcRoot: f.root, CgroupRoot: t.TempDir(), ForeignPIDs: true})
+	if path, ok := r.Cgroup(5, 10); ok {
+		t.Errorf("cgroup of a stranger: %q", path)
+	}
+	if got := r.Label(nsA, Maker{PID: 10, Comm: "own", CgroupID: 5}); got != "own[10]" {
 		t.Error(got)
 	}
 }

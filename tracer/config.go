@@ -61,6 +61,14 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: ring buffer of %d bytes: must be a power of two from %d to %d",
 			ErrConfig, size, os.Getpagesize(), maxRingBytes)
 	}
+	if c.Tier < Auto || c.Tier > Syscall {
+		return fmt.Errorf("%w: tier %d", ErrConfig, c.Tier)
+	}
+	for _, k := range c.Kinds {
+		if int(k) >= len(kindNames) {
+			return fmt.Errorf("%w: kind %d", ErrConfig, k)
+		}
+	}
 	if n := len(c.Namespaces) + len(c.PIDs) + len(c.UIDs); n > maxSelectors {
 		return fmt.Errorf("%w: %d namespaces, pids and uids to select: at most %d", ErrConfig, n, maxSelectors)
 	}

@@ -36,9 +36,14 @@ func TestValidate(t *testing.T) {
 		{"as many selectors as there is room", Config{Namespaces: some, PIDs: some[:400], UIDs: some[:24]}, ""},
 		{"a selector more", Config{Namespaces: some, PIDs: some[:400], UIDs: some[:25]},
 			"1025 namespaces, pids and uids to select: at most 1024"},
+		{"a kind that is none", Config{Kinds: []Kind{Msg, 40}}, "kind 40"},
+		{"a tier that is none", Config{Tier: 7}, "tier 7"},
 		{"of one field", Config{UIDs: make([]uint32, 2000)}, "2000 namespaces, pids and uids to select: at most 1024"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if test.want != "" {
+				test.want = ErrConfig.Error() + ": " + test.want
+			}
 			err := test.cfg.validate()
 			if got := fmt.Sprint(err); err == nil && test.want != "" || err != nil && got != test.want {
 				t.Errorf("%s, want %q", got, test.want)

@@ -476,6 +476,72 @@ func TestKernelStop(t *testing.T) {
 	})
 }
 
+// TestKernelLeave: leaving the loop, be it at a loss, drops nothing, and Events
+// after the end is a loop without a turn.
+func TestKernelLeave(t *testing.T) {
+	eachTier(t, func(t *testing.T, tier tracer.Tier) {
+		tr, err := tracer.Open(tracer.Config{Tier: tier, RingBytes: os.Getpagesize()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		var delivered, lost uint64
+		turn := func() bool {
+			for _, err := range tr.Events() {
+				var loss *tracer.Loss
+				switch {
+				case errors.Is(err, tracer.ErrSkipped):
+				case errors.As(err, &loss):
+					lost += loss.Count
+				case err != nil:
+					t.Fatal(err)
+				default:
+					delivered++
+				}
+				return true
+			}
+			return false
+		}
+		for range 3 {
+			run(t, nil, make64(t), "-unshare", "-repeat", "100", "msgget:7:896")
+			for range 20 { // makes room, so that the next events tell of the loss
+				turn()
+			}
+		}
+		tr.Stop()
+		for turn() {
+		}
+		if turn() {
+			t.Error("an event after the end")
+		}
+		if s := tr.Stats(); s.Delivered != delivered || s.Lost != lost || s.Pending != 0 || s.Lost == 0 {
+			t.Errorf("%d delivered, %d lost; stats %+v", delivered, lost, s)
+		}
+	})
+}
+
+// TestKernelSeccomp: a filter that answers in the kernel's place makes nothing,
+// and no tier says that it did.
+func TestKernelSeccomp(t *testing.T) {
+	eachTier(t, func(t *testing.T, tier tracer.Tier) {
+		var m maker
+		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
+			m = run(t, nil, make64(t), "-unshare", "msgget:0:384", "msgget:0:384", "seccomp:0", "msgget:0:384", "semget:0:1:384")
+		})
+		var got []string
+		for _, e := range of(events, m.pid) {
+			got = append(got, e.Kind.String()+" "+e.Verdict.String())
+		}
+		want := []string{"msg create", "msg create", "sem create"}
+		if tier == tracer.Syscall { // it saw a result: whose, it cannot know
+			want = []string{"msg create", "msg create", "msg get", "sem create"}
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("want (-), told (+):\n%s", diff)
+		}
+	})
+}
+
 // TestKernelDescriptors: opening and closing leaves no file descriptor behind.
 func TestKernelDescriptors(t *testing.T) {
 	eachTier(t, func(t *testing.T, tier tracer.Tier) {
@@ -491,7 +557,7 @@ func TestKernelDescriptors(t *testing.T) {
 		}
 		cycle() // what is opened once and kept
 		before := descriptors(t)
-		for range 5 {
+		for range 2 {
 			cycle()
 		}
 		if after := descriptors(t); after > before {

@@ -233,7 +233,7 @@ func TestKernelFlags(t *testing.T) {
 func TestScreen(t *testing.T) {
 	needRoot(t)
 	term := newTerminal(t, 80, 24)
-	cmd := exec.Command("ipctrace")
+	cmd := exec.Command("ipctrace", "--comm", "\x1b]0;owned\a")
 	cmd.Env = append(os.Environ(), "TERM=xterm")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
 	s := beginCmd(t, cmd, term.slave)

@@ -23,6 +23,11 @@ func TestKernelProve(t *testing.T) {
 			}
 		})
 	}
+	inner := exec.Command("sh", "-c", "mount -t proc proc /proc && exec ipctrace prove")
+	inner.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS}
+	if out, err := inner.Output(); err != nil || !strings.Contains(string(out), "\nproved: ") {
+		t.Errorf("in a pid namespace: %v:\n%s", err, out)
+	}
 	out, err := exec.Command("ipctrace", "prove", "--json").Output()
 	var verdict struct {
 		Proved bool
@@ -40,6 +45,21 @@ func TestKernelProve(t *testing.T) {
 		if l.Same == (l.Name == "ipc") {
 			t.Errorf("link %+v", l)
 		}
+	}
+}
+
+// TestProveHangs: a process that was stopped does not stop Ctrl-C.
+func TestProveHangs(t *testing.T) {
+	needRoot(t)
+	unchanged(t)
+	s := begin(t, nil, "prove")
+	for _, child := range childrenOf(t, s.cmd.Process.Pid) {
+		_ = syscall.Kill(child, syscall.SIGSTOP)
+	}
+	s.interrupt()
+	began := time.Now()
+	if status := s.status(); status < 0 || time.Since(began) > time.Minute {
+		t.Errorf("exit status %d after %v", status, time.Since(began))
 	}
 }
 
@@ -113,7 +133,7 @@ func TestProveShell(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill() }()
 	term.await("attached")
 	term.await("prompt> ")
-	for _, line := range []string{"ipcmk -Q", "exit"} {
+	for _, line := range []string{"ipcmk -Q", "grep SigIgn /proc/self/status", "exit"} {
 		if _, err := term.master.Write([]byte(line + "\n")); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +143,7 @@ func TestProveShell(t *testing.T) {
 	}
 	term.await("✓ nothing was lost")
 	out := term.text()
-	for _, want := range []string{"ipcmk[", "✓ A and B differ in ipc alone", "✓ every object in the shell's namespace was seen there", "1 object, 0 not seen"} {
+	for _, want := range []string{" ipcmk\r\n", "SigIgn:\t0000000000000000", "✓ A and B differ in ipc alone", "✓ every object in the shell's namespace was seen there", "1 object, 0 not seen"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}

@@ -48,6 +48,7 @@ type screenSink struct {
 	mu        sync.Mutex
 	inventory *inventory.Inventory
 	label     func(inode uint64) string
+	open      func() (*view.Screen, error)
 	screen    *view.Screen
 	status    view.Status
 	failed    error
@@ -59,13 +60,14 @@ type screenSink struct {
 func newScreenSink(
 	f *os.File, label func(uint64) string, status view.Status, opts view.Options,
 ) (*screenSink, error) {
-	screen, err := view.NewScreen(f, view.TerminalSize(f), opts)
+	open := func() (*view.Screen, error) { return view.NewScreen(f, view.TerminalSize(f), opts) }
+	screen, err := open()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &screenSink{
-		inventory: inventory.New(inventory.Limits{}), label: label, screen: screen, status: status, cancel: cancel,
+		inventory: inventory.New(inventory.Limits{}), label: label, open: open, screen: screen, status: status, cancel: cancel,
 	}
 	s.drawn.Go(func() { s.redraw(ctx) })
 	return s, nil
@@ -79,9 +81,11 @@ func (s *screenSink) Write(e *event.Event) error {
 }
 
 func (s *screenSink) redraw(ctx context.Context) {
-	resized := make(chan os.Signal, 1)
+	resized, suspended := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH)
+	signal.Notify(suspended, syscall.SIGTSTP)
 	defer signal.Stop(resized)
+	defer signal.Stop(suspended)
 	tick := time.NewTicker(view.FrameInterval)
 	defer tick.Stop()
 	for {
@@ -91,8 +95,20 @@ func (s *screenSink) redraw(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-resized:
+		case <-suspended:
+			s.suspend()
 		}
 	}
+}
+
+// suspend is Ctrl-Z: the terminal is the shell's until this program goes on.
+// What is recorded meanwhile waits in the ring.
+func (s *screenSink) suspend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.screen.Close()
+	_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+	s.screen, s.failed = s.open()
 }
 
 func (s *screenSink) draw() {

@@ -34,7 +34,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	if err != nil {
 		return nil, err
 	}
-	t := &trace{tracer: tr, resolver: nsresolve.New(nsresolve.Options{})}
+	t := &trace{tracer: tr, resolver: nsresolve.New(nsresolve.Options{ForeignPIDs: !initialPIDs()})}
 	snapshot, err := t.resolver.Scan(ctx)
 	if err != nil {
 		tr.Close()
@@ -45,6 +45,13 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s%s\n",
 		tr.Tier(), plural(len(snapshot.Namespaces), "IPC namespace"), unreadable(snapshot.Unreadable, "; "))
 	return t, nil
+}
+
+// initialPIDs reports whether this program numbers processes as the hooks do:
+// PROC_PID_INIT_INO, include/linux/proc_ns.h.
+func initialPIDs() bool {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	return err != nil || link == "pid:[4026531836]"
 }
 
 // unreadable tells of processes whose namespaces stayed hidden, "" if none did.
@@ -81,11 +88,20 @@ func (t *trace) describe(snapshot *nsresolve.Snapshot) event.Start {
 		Kernel:        unix.ByteSliceToString(name.Release[:]),
 		Arch:          unix.ByteSliceToString(name.Machine[:]),
 		Tier:          t.tracer.Tier().String(),
-		Gaps:          append([]string{}, t.tracer.Gaps()...),
+		Gaps:          t.gaps(),
 		Namespaces:    len(snapshot.Namespaces),
 		Unreadable:    snapshot.Unreadable,
 		ClockOffsetNS: int64(t.tracer.Offset()),
 	}
+}
+
+// gaps is what this session cannot see.
+func (t *trace) gaps() []string {
+	gaps := append([]string{}, t.tracer.Gaps()...)
+	if !initialPIDs() {
+		gaps = append(gaps, "which process here a pid is: this is a pid namespace, and pids are the host's (ns_pid is the process's own)")
+	}
+	return gaps
 }
 
 func version() string {

@@ -166,11 +166,11 @@ var session = []example{
 	},
 	{
 		"trace.lost exact",
-		happened(7, 0, event.TraceLost, func(e *event.Event) {
+		happened(7, 3604500000000, event.TraceLost, func(e *event.Event) {
 			e.Time = at(3604500000000)
 			e.Lost = &event.Lost{Count: 12, From: at(3603500000000), To: at(3604500000000)}
 		}),
-		`{"v":1,"seq":7,"time":"2026-07-14T04:33:21.500000123Z","boot_ns":0,"event":"trace.lost",` +
+		`{"v":1,"seq":7,"time":"2026-07-14T04:33:21.500000123Z","boot_ns":3604500000000,"event":"trace.lost",` +
 			`"lost":{"count":12,"from":"2026-07-14T04:33:20.500000123Z","to":"2026-07-14T04:33:21.500000123Z","at_most":false}}`,
 	},
 	{
@@ -195,11 +195,11 @@ var session = []example{
 	},
 	{
 		"trace.lost at most",
-		happened(9, 0, event.TraceLost, func(e *event.Event) {
+		happened(9, 3606000000000, event.TraceLost, func(e *event.Event) {
 			e.Time = at(3606000000000)
 			e.Lost = &event.Lost{Count: 1, From: at(3605000000000), To: at(3606000000000), AtMost: true}
 		}),
-		`{"v":1,"seq":9,"time":"2026-07-14T04:33:23.000000123Z","boot_ns":0,"event":"trace.lost",` +
+		`{"v":1,"seq":9,"time":"2026-07-14T04:33:23.000000123Z","boot_ns":3606000000000,"event":"trace.lost",` +
 			`"lost":{"count":1,"from":"2026-07-14T04:33:22.000000123Z","to":"2026-07-14T04:33:23.000000123Z","at_most":true}}`,
 	},
 	{

@@ -9,6 +9,7 @@
 //	semget:KEY:NSEMS:FLAGS
 //	sysctl:NAME=VALUE         writes /proc/sys/kernel/NAME, in its namespace
 //	uid:N                     the thread is user and group N from now on
+//	seccomp:ERRNO             a filter answers msgget with ERRNO from now on; 0: as if it went well
 //
 // What it may have made (IPC_PRIVATE or IPC_CREAT) it removes before it ends.
 package main

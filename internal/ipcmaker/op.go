@@ -25,6 +25,9 @@ func parseOp(s string) (op, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
+	if name == "seccomp" {
+		return func(*options) (*Result, error) { return nil, refuseMsgget(uint32(numbers[0])) }, nil
+	}
 	if name == "uid" {
 		return func(*options) (*Result, error) { return nil, become(uintptr(numbers[0])) }, nil
 	}

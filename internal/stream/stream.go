@@ -16,6 +16,7 @@ import (
 type Resolver interface {
 	Label(inode uint64, m nsresolve.Maker) string
 	Forget(inode uint64)
+	Recheck(inode uint64)
 	Cgroup(id uint64, pid int) (path string, ok bool)
 }
 
@@ -31,6 +32,7 @@ type Stream struct {
 type generation struct {
 	id  uint64 // the kernel's; 0: it has none
 	gen uint32
+	pid uint32 // who called last
 }
 
 // New returns an empty Stream.
@@ -121,7 +123,8 @@ func (s *Stream) event(t *tracer.Event) *event.Event {
 }
 
 // namespace tells generations of an inode number apart by the kernel's id. A
-// kernel without ids gives every namespace of an inode number the generation 1.
+// kernel without ids gives every namespace of an inode number the generation 1;
+// but when another process than before calls, the name is looked at again.
 func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 	inode := uint64(t.Namespace)
 	g, known := s.generations[t.Namespace]
@@ -129,8 +132,13 @@ func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 		if known {
 			s.resolver.Forget(inode)
 		}
-		g = generation{id: t.NamespaceID, gen: g.gen + 1}
+		g = generation{id: t.NamespaceID, gen: g.gen + 1, pid: t.PID}
 		s.generations[t.Namespace] = g
+	}
+	if g.id == 0 && g.pid != t.PID {
+		g.pid = t.PID
+		s.generations[t.Namespace] = g
+		s.resolver.Recheck(inode)
 	}
 	return &event.Namespace{
 		Inode: inode, Gen: g.gen, ID: g.id, Initial: inode == nsresolve.InitialInode,
@@ -144,19 +152,22 @@ func object(t *tracer.Event) *event.Object {
 		Kind: kind, Key: event.Key(t.Key), Mode: event.ModeOf(t.Flags), Flags: event.FlagNames(kind, t.Flags),
 	}
 	if t.Verdict != tracer.VerdictFail {
-		o.ID = &t.ID
+		o.ID = ref(t.ID)
 	}
 	if t.Verdict == tracer.VerdictCreate {
-		o.UID, o.GID = &t.EUID, &t.EGID
+		o.UID, o.GID = ref(t.EUID), ref(t.EGID)
 	}
 	switch t.Kind {
 	case tracer.Shm:
-		o.Size = &t.Size
+		o.Size = ref(t.Size)
 	case tracer.Sem:
-		o.NSems = &t.Sems
+		o.NSems = ref(t.Sems)
 	}
 	return o
 }
+
+// ref keeps a value of an event that the caller may use again.
+func ref[T any](v T) *T { return &v }
 
 func process(t *tracer.Event, cgroup string) *event.Process {
 	return &event.Process{

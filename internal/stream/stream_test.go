@@ -36,6 +36,8 @@ func (f *fake) Label(inode uint64, m nsresolve.Maker) string {
 
 func (f *fake) Forget(inode uint64) { f.asked = append(f.asked, fmt.Sprintf("forget %d", inode)) }
 
+func (f *fake) Recheck(inode uint64) { f.asked = append(f.asked, fmt.Sprintf("recheck %d", inode)) }
+
 func (f *fake) Cgroup(id uint64, pid int) (string, bool) {
 	path, ok := f.cgroups[id]
 	return path, ok
@@ -391,4 +393,30 @@ func TestEventsStandAlone(t *testing.T) {
 	other.Namespace, other.NamespaceID, other.CgroupID, other.Comm = inode, 99, cgroup+1, "x"
 	s.Object(other)
 	check(t, line, string(first.AppendJSON(nil)))
+}
+
+// TestRecheck: without ids of the kernel's, a new caller has the name looked at.
+func TestRecheck(t *testing.T) {
+	s, f := newStream(stream.Filter{})
+	for _, call := range []struct {
+		id  uint64
+		pid uint32
+	}{{0, 1}, {0, 1}, {0, 2}, {0, 2}, {0, 1}} {
+		s.Object(&tracer.Event{Namespace: inode, NamespaceID: call.id, PID: call.pid})
+	}
+	rechecks := 0
+	for _, asked := range f.asked {
+		if strings.HasPrefix(asked, "recheck ") {
+			rechecks++
+		}
+	}
+	if rechecks != 2 || len(f.forgotten()) != 0 {
+		t.Errorf("asked %q", f.asked)
+	}
+	s, f = newStream(stream.Filter{})
+	s.Object(&tracer.Event{Namespace: inode, NamespaceID: 7, PID: 1})
+	s.Object(&tracer.Event{Namespace: inode, NamespaceID: 7, PID: 2})
+	if strings.Contains(strings.Join(f.asked, " "), "recheck") {
+		t.Errorf("the kernel's ids tell enough, but asked %q", f.asked)
+	}
 }
