@@ -133,7 +133,7 @@ func TestProveShell(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill() }()
 	term.await("attached")
 	term.await("prompt> ")
-	for _, line := range []string{"ipcmk -Q", "grep SigIgn /proc/self/status", "exit"} {
+	for _, line := range []string{"ipcmk -Q", "grep SigIgn: /proc/self/status", "exit"} {
 		if _, err := term.master.Write([]byte(line + "\n")); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,14 @@ func TestProveShell(t *testing.T) {
 	}
 	term.await("✓ nothing was lost")
 	out := term.text()
-	for _, want := range []string{" ipcmk\r\n", "SigIgn:\t0000000000000000", "✓ A and B differ in ipc alone", "✓ every object in the shell's namespace was seen there", "1 object, 0 not seen"} {
+	const interrupt, quit, pipe, stop = 1 << 1, 1 << 2, 1 << 12, 1 << 19
+	_, mask, _ := strings.Cut(out, "SigIgn:\t")
+	mask, _, _ = strings.Cut(mask, "\r")
+	ignored, err := strconv.ParseUint(mask, 16, 64)
+	if err != nil || ignored&(interrupt|quit|pipe|stop) != 0 {
+		t.Errorf("the shell ignores signals: %x, %v", ignored, err)
+	}
+	for _, want := range []string{" ipcmk\r\n", "✓ A and B differ in ipc alone", "✓ every object in the shell's namespace was seen there", "1 object, 0 not seen"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
