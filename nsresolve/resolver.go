@@ -3,6 +3,7 @@ package nsresolve
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,13 +177,14 @@ func (r *Resolver) Recheck(inode uint64) {
 		r.mu.Unlock()
 		return
 	}
-	pids := []int{r.local(e.made.PID)}
+	threads := make([]string, 0, maxRecheck+1)
 	for _, p := range e.ns.Processes[:min(len(e.ns.Processes), maxRecheck)] {
-		pids = append(pids, p.PID)
+		threads = append(threads, fmt.Sprintf("%d/task/%d", p.PID, p.Threads[0]))
 	}
+	threads = append(threads, strconv.Itoa(r.local(e.made.PID)))
 	r.mu.Unlock()
-	for _, pid := range slices.Backward(pids) {
-		link, err := os.Readlink(filepath.Join(r.procRoot, strconv.Itoa(pid), "ns", "ipc"))
+	for _, thread := range threads {
+		link, err := os.Readlink(filepath.Join(r.procRoot, thread, "ns", "ipc"))
 		if got, ok := ipcLink(link); err == nil && ok && got == inode || denied(err) {
 			return // still there, or nobody can say
 		}
