@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,22 +21,6 @@ import (
 // The main thread never ends: a goroutine that changed it would leave it in
 // another namespace for good. Locked here, no test is given it.
 func init() { runtime.LockOSThread() }
-
-// cannot skips the test, or fails it where everything is meant to be there.
-func cannot(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		cannot(t, "needs root to make namespaces")
-	}
-}
 
 func find(s *Snapshot, inode uint64) *Namespace {
 	i := slices.IndexFunc(s.Namespaces, func(n Namespace) bool { return n.Inode == inode })
@@ -62,7 +47,7 @@ func inodeOf(t testing.TB, link string) uint64 {
 // end is called.
 func unsharedThread(t testing.TB) (tid int, end func()) {
 	t.Helper()
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	ready, quit, done := make(chan error), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -91,16 +76,16 @@ func unsharedThread(t testing.TB) (tid int, end func()) {
 	}
 	t.Cleanup(end)
 	if err != nil {
-		cannot(t, "unshare: %v", err)
+		kerneltest.Lacks(t, fmt.Sprintf("unshare: %v", err))
 	}
 	return tid, end
 }
 
 func TestKernelProcess(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	cmd := exec.Command("unshare", "--ipc", "sleep", "60")
 	if err := cmd.Start(); err != nil {
-		cannot(t, "unshare: %v", err)
+		kerneltest.Lacks(t, fmt.Sprintf("unshare: %v", err))
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	pid := cmd.Process.Pid
@@ -113,7 +98,7 @@ func TestKernelProcess(t *testing.T) {
 	}
 	inode := inodeOf(t, fmt.Sprintf("/proc/%d/ns/ipc", pid))
 	if inode == InitialInode {
-		cannot(t, "unshare made no namespace")
+		kerneltest.Lacks(t, "unshare made no namespace")
 	}
 
 	r := New(Options{})
@@ -149,7 +134,7 @@ func compareLsns(t *testing.T, n *Namespace) {
 	t.Helper()
 	out, err := exec.Command("lsns", "-t", "ipc", "-n", "-r", "-o", "NS,NPROCS,PID").Output()
 	if err != nil {
-		cannot(t, "lsns: %v", err)
+		kerneltest.Lacks(t, fmt.Sprintf("lsns: %v", err))
 	}
 	want := fmt.Sprintf("%d %d %d", n.Inode, len(n.Processes), n.Processes[0].PID)
 	if !slices.Contains(strings.Split(string(out), "\n"), want) {
@@ -185,7 +170,7 @@ func TestKernelMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := unix.Mount(source, point, "", unix.MS_BIND, ""); err != nil {
-		cannot(t, "mount: %v", err)
+		kerneltest.Lacks(t, fmt.Sprintf("mount: %v", err))
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(point, unix.MNT_DETACH); err != nil {
@@ -235,7 +220,7 @@ func TestKernelDescriptor(t *testing.T) {
 
 // TestKernelWithoutRights scans as a user who owns nothing.
 func TestKernelWithoutRights(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	type outcome struct {
 		s   *Snapshot
 		err error
@@ -268,11 +253,11 @@ func TestKernelWithoutRights(t *testing.T) {
 }
 
 func TestKernelCgroup(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	r := New(Options{})
 	fd, ok := r.openCgroupRoot()
 	if !ok {
-		cannot(t, "no cgroup2 mount")
+		kerneltest.Lacks(t, "no cgroup2 mount")
 	}
 	defer unix.Close(fd)
 	root := fmt.Sprintf("/proc/self/fd/%d", fd)
@@ -281,7 +266,7 @@ func TestKernelCgroup(t *testing.T) {
 	}
 	name := fmt.Sprintf("ipctrace-test-%d", os.Getpid())
 	if err := unix.Mkdirat(fd, name, 0o755); err != nil {
-		cannot(t, "make a cgroup: %v", err)
+		kerneltest.Lacks(t, fmt.Sprintf("make a cgroup: %v", err))
 	}
 	removed := false
 	remove := func() {

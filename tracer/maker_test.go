@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -34,40 +31,6 @@ type result struct {
 type maker struct {
 	pid     int // as the test sees it
 	results []result
-}
-
-// make32 and make64 are the paths of ipcmaker, for this machine's ABI and for
-// its 32-bit one. The kernel matrix brings them along; elsewhere they are built.
-var (
-	make64 = build("IPCTRACE_MAKER", runtime.GOARCH)
-	make32 = build("IPCTRACE_MAKER32", map[string]string{"amd64": "386", "arm64": "arm"}[runtime.GOARCH])
-)
-
-func build(env, arch string) func(*testing.T) string {
-	path := sync.OnceValues(func() (string, error) {
-		if path := os.Getenv(env); path != "" {
-			return path, nil
-		}
-		cache, err := os.UserCacheDir() // root executes it: nobody else may write there
-		if err != nil {
-			return "", err
-		}
-		path := filepath.Join(cache, "ipctrace", "ipcmaker-"+arch)
-		cmd := exec.Command("go", "build", "-o", path, "../internal/ipcmaker")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", errors.New(string(out))
-		}
-		return path, nil
-	})
-	return func(t *testing.T) string {
-		t.Helper()
-		p, err := path()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
 }
 
 // run runs ipcmaker to its end.
@@ -169,44 +132,6 @@ func of(events []tracer.Event, pid int) []tracer.Event {
 		}
 	}
 	return mine
-}
-
-// tiers that this kernel has. That there is one at all is what the tests begin
-// with.
-var tiers = sync.OnceValue(func() []tracer.Tier {
-	var have []tracer.Tier
-	for _, tier := range []tracer.Tier{tracer.Fentry, tracer.Syscall} {
-		if t, err := tracer.Open(tracer.Config{Tier: tier, RingBytes: 1 << 16}); err == nil {
-			t.Close()
-			have = append(have, tier)
-		}
-	}
-	return have
-})
-
-// eachTier runs a test on every tier that this kernel has, as root.
-func eachTier(t *testing.T, test func(*testing.T, tracer.Tier)) {
-	t.Helper()
-	needRoot(t)
-	if len(tiers()) == 0 {
-		_, err := tracer.Open(tracer.Config{})
-		t.Fatalf("no tier attaches: %v", err)
-	}
-	for _, tier := range tiers() {
-		t.Run(tier.String(), func(t *testing.T) { test(t, tier) })
-	}
-}
-
-// needRoot skips where nothing can be loaded; in CI that is a failure.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("needs root")
-	}
-	t.Skip("needs root: make test-root")
 }
 
 // key is a key that nobody else uses: it holds this process's number.

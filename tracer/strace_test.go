@@ -14,6 +14,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/tracer"
 	"golang.org/x/sys/unix"
 )
@@ -31,10 +32,7 @@ type straced struct {
 // TestStrace: real programs under strace and the tracer at once: every call
 // strace saw is an event with the same arguments and result, and no more.
 func TestStrace(t *testing.T) {
-	path, err := exec.LookPath("strace")
-	if err != nil {
-		missing(t, "strace")
-	}
+	path := kerneltest.NeedProgram(t, "strace")
 	programs := []struct {
 		name string
 		need string
@@ -42,15 +40,15 @@ func TestStrace(t *testing.T) {
 	}{
 		{"ipcmk", "ipcmk", []string{"unshare", "--ipc", "ipcmk", "-Q", "-M", "65536", "-S", "17", "-p", "0640"}},
 		{"fakeroot", "fakeroot-sysv", []string{"fakeroot-sysv", "sh", "-c", "touch fake && chown 12:34 fake && stat -c %u fake"}},
-		{"i386", "", []string{make32(t), "-unshare", "msgget:0x77:01600", "msgget:0x77:01600", "shmget:0:4097:03600", "semget:5:-1:01600"}},
-		{"i386 ipc", "", []string{make32(t), "-unshare", "-ipc", "msgget:0x77:01600", "shmget:0:1:03600", "semget:0x99:2:0"}},
+		{"i386", "", []string{kerneltest.Maker32(t), "-unshare", "msgget:0x77:01600", "msgget:0x77:01600", "shmget:0:4097:03600", "semget:5:-1:01600"}},
+		{"i386 ipc", "", []string{kerneltest.Maker32(t), "-unshare", "-ipc", "msgget:0x77:01600", "shmget:0:1:03600", "semget:0x99:2:0"}},
 		{"children", "", []string{"sh", "-c", "for i in 1 2 3; do unshare --ipc ipcmk -Q & done; wait"}},
 	}
-	eachTier(t, func(t *testing.T, tier tracer.Tier) {
+	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		for _, p := range programs {
 			t.Run(p.name, func(t *testing.T) {
-				if _, err := exec.LookPath(p.need); p.need != "" && err != nil {
-					missing(t, p.need)
+				if p.need != "" {
+					kerneltest.NeedProgram(t, p.need)
 				}
 				dir := t.TempDir()
 				log := filepath.Join(dir, "strace")
@@ -79,15 +77,6 @@ func TestStrace(t *testing.T) {
 			})
 		}
 	})
-}
-
-// missing skips for want of a program, which in CI is a failure.
-func missing(t *testing.T, program string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("needs %s: make setup-test", program)
-	}
-	t.Skipf("needs %s", program)
 }
 
 // A line of strace -f; ipc(2) is there as the call it stands for:

@@ -12,21 +12,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/nsresolve"
+	"github.com/ipctrace/ipctrace/tracer"
 	"golang.org/x/sys/unix"
 )
 
 // TestKernelLiveJSON: what is made in a new namespace is told there and nowhere
 // else, whatever ABI made it.
 func TestKernelLiveJSON(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	abis := map[int]string{64: nativeABI(), 32: "i386"}
 	if runtime.GOARCH == "arm64" {
 		abis[32] = "arm32"
 	}
-	for _, tier := range tiers() {
-		t.Run(tier, func(t *testing.T) {
-			s := begin(t, nil, "live", "--json", "--hooks", tier)
+	for _, tier := range kerneltest.Tiers() {
+		t.Run(tier.String(), func(t *testing.T) {
+			s := begin(t, nil, "live", "--json", "--hooks", tier.String())
 			pids, calls := map[int]int{}, map[int][]made{}
 			for bits := range abis {
 				pids[bits], calls[bits] = runMaker(t, bits, "-unshare", "-comm", "a\x1bb\xff", "msgget:0x1234:01644")
@@ -37,7 +39,7 @@ func TestKernelLiveJSON(t *testing.T) {
 				t.Errorf("exit status %d", status)
 			}
 			created := event.ObjectCreate
-			if tier == "syscall" { // IPC_CREAT alone: created or found
+			if tier == tracer.Syscall { // IPC_CREAT alone: created or found
 				created = event.ObjectGet
 			}
 			for bits, abi := range abis {
@@ -62,7 +64,7 @@ func TestKernelLiveJSON(t *testing.T) {
 
 // TestKernelLiveLines: a line an event, the table at the end on stderr.
 func TestKernelLiveLines(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	s := begin(t, nil, "live")
 	pid, calls := runMaker(t, 64, "-unshare", "-comm", "a\x1b[31mb\n", "shmget:0:65536:0600", "msgget:5:0")
 	s.interrupt()
@@ -95,7 +97,7 @@ func TestKernelLiveLines(t *testing.T) {
 
 // TestKernelLiveEnds: everything that ends a session, and its exit status.
 func TestKernelLiveEnds(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	t.Run("count", func(t *testing.T) {
 		s := begin(t, nil, "live", "--json", "--count", "2", "--comm", "counted")
 		runMaker(t, 64, "-unshare", "-comm", "counted", "msgget:0:0600", "msgget:0:0600", "msgget:0:0600", "msgget:0:0600")
@@ -148,8 +150,8 @@ func TestKernelLiveEnds(t *testing.T) {
 // TestKernelLivePrivileges: CAP_BPF and CAP_PERFMON suffice; without them the
 // exit status is 3, with the way out.
 func TestKernelLivePrivileges(t *testing.T) {
-	needRoot(t)
-	path := public(t)
+	kerneltest.NeedRoot(t)
+	path := kerneltest.Public(t, "ipctrace")
 	as := func(caps ...uintptr) *exec.Cmd {
 		cmd := exec.Command(path, "live", "--json")
 		cmd.Dir = "/"
@@ -176,31 +178,9 @@ func TestKernelLivePrivileges(t *testing.T) {
 	}
 }
 
-// public is a copy of this binary, as ipctrace, where any user can execute it.
-func public(t *testing.T) string {
-	t.Helper()
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "ipctrace")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := dir + "/ipctrace"
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestKernelFlags: the filters, in one session each.
 func TestKernelFlags(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	for _, test := range []struct {
 		name string
 		args []string
@@ -231,7 +211,7 @@ func TestKernelFlags(t *testing.T) {
 // TestScreen: on a terminal there is a screen, which follows the terminal's size
 // and gives the terminal back.
 func TestScreen(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	term := newTerminal(t, 80, 24)
 	cmd := exec.Command("ipctrace", "--comm", "\x1b]0;owned\a")
 	cmd.Env = append(os.Environ(), "TERM=xterm")

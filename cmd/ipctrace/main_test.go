@@ -8,18 +8,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
-	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -30,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // TestScript is the manual that runs: testdata/*.txtar.
 func TestScript(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -56,17 +53,6 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(status) != args[0] {
 		ts.Fatalf("exit status %d, want %s", status, args[0])
 	}
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("needs root")
-	}
-	t.Skip("needs root: make test-root")
 }
 
 // session is a running ipctrace.
@@ -196,7 +182,11 @@ type made struct {
 // runMaker runs internal/ipcmaker, of this ABI or the 32-bit one.
 func runMaker(t *testing.T, bits int, args ...string) (pid int, calls []made) {
 	t.Helper()
-	cmd := exec.Command(maker(t, bits), args...)
+	path := kerneltest.Maker64(t)
+	if bits == 32 {
+		path = kerneltest.Maker32(t)
+	}
+	cmd := exec.Command(path, args...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("ipcmaker %q: %v", args, err)
@@ -210,47 +200,6 @@ func runMaker(t *testing.T, bits int, args ...string) (pid int, calls []made) {
 	}
 	return cmd.Process.Pid, calls
 }
-
-var makers sync.Map // bits to path
-
-// maker is the path of internal/ipcmaker; the kernel matrix brings its own.
-func maker(t *testing.T, bits int) string {
-	t.Helper()
-	env, arch := "IPCTRACE_MAKER", runtime.GOARCH
-	if bits == 32 {
-		env, arch = "IPCTRACE_MAKER32", map[string]string{"amd64": "386", "arm64": "arm"}[arch]
-	}
-	if path := os.Getenv(env); path != "" {
-		return path
-	}
-	if path, ok := makers.Load(bits); ok {
-		return path.(string)
-	}
-	cache, err := os.UserCacheDir() // root executes it: nobody else may write there
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "ipctrace", "ipcmaker-"+arch)
-	cmd := exec.Command("go", "build", "-o", path, "../../internal/ipcmaker")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build ipcmaker: %v: %s", err, out)
-	}
-	makers.Store(bits, path)
-	return path
-}
-
-// tiers that this kernel has.
-var tiers = sync.OnceValue(func() []string {
-	var have []string
-	for _, tier := range []tracer.Tier{tracer.Fentry, tracer.Syscall} {
-		if t, err := tracer.Open(tracer.Config{Tier: tier, RingBytes: 1 << 16}); err == nil {
-			t.Close()
-			have = append(have, tier.String())
-		}
-	}
-	return have
-})
 
 // unchanged fails the test if it leaves objects behind in this namespace.
 func unchanged(t *testing.T) {

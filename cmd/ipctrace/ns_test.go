@@ -10,12 +10,13 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/nsresolve"
 )
 
 // TestKernelNS: a process in a new namespace, listed and compared.
 func TestKernelNS(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	cmd := exec.Command("sleep", "60")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
 	if err := cmd.Start(); err != nil {
@@ -54,13 +55,13 @@ func TestKernelNS(t *testing.T) {
 
 // TestKernelDoctor: the tier it names is one that attaches.
 func TestKernelDoctor(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	out, err := exec.Command("ipctrace", "doctor", "--json").Output()
 	var d diagnosis
 	if err != nil || json.Unmarshal(out, &d) != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if len(tiers()) == 0 || d.Tier != tiers()[0] || !d.BTF || len(d.Hooks) < 6 || len(d.Capabilities) < 5 {
+	if len(kerneltest.Tiers()) == 0 || d.Tier != kerneltest.Tiers()[0].String() || !d.BTF || len(d.Hooks) < 6 || len(d.Capabilities) < 5 {
 		t.Errorf("%s", out)
 	}
 	if text, err := exec.Command("ipctrace", "doctor").Output(); err != nil || !strings.Contains(string(text), d.Tier+" tier") {

@@ -9,15 +9,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 )
 
 // TestKernelProve: the walk-through holds on this kernel, on every tier.
 func TestKernelProve(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	unchanged(t)
-	for _, tier := range tiers() {
-		t.Run(tier, func(t *testing.T) {
-			out, err := exec.Command("ipctrace", "prove", "--hooks", tier).Output()
+	for _, tier := range kerneltest.Tiers() {
+		t.Run(tier.String(), func(t *testing.T) {
+			out, err := exec.Command("ipctrace", "prove", "--hooks", tier.String()).Output()
 			if err != nil || strings.Contains(string(out), "✗") || !strings.Contains(string(out), "\nproved: ") {
 				t.Errorf("%v:\n%s", err, out)
 			}
@@ -50,7 +52,7 @@ func TestKernelProve(t *testing.T) {
 
 // TestProveHangs: a process that was stopped does not stop Ctrl-C.
 func TestProveHangs(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	unchanged(t)
 	s := begin(t, nil, "prove")
 	for _, child := range childrenOf(t, s.cmd.Process.Pid) {
@@ -65,7 +67,7 @@ func TestProveHangs(t *testing.T) {
 
 // TestProveKilled: whoever is killed, and whenever, nothing stays behind.
 func TestProveKilled(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	for _, test := range []struct {
 		name string
 		who  func(children []int, self int) int
@@ -120,7 +122,7 @@ func childrenOf(t *testing.T, pid int) []int {
 
 // TestProveShell: the user's own walk-through, at a terminal.
 func TestProveShell(t *testing.T) {
-	needRoot(t)
+	kerneltest.NeedRoot(t)
 	unchanged(t)
 	term := newTerminal(t, 200, 60)
 	cmd := exec.Command("ipctrace", "prove", "--shell")

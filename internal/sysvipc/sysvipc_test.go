@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"golang.org/x/sys/unix"
 )
@@ -58,12 +59,7 @@ func FuzzParse(f *testing.F) {
 // TestRead: what ipcmk made in a namespace is read from outside, and this
 // process stays where it is.
 func TestRead(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root: make test-root")
-	}
+	kerneltest.NeedRoot(t)
 	before, err := os.Readlink("/proc/self/ns/ipc")
 	if err != nil {
 		t.Fatal(err)
