@@ -163,3 +163,46 @@ func namespaceID(path string) (uint64, error) {
 	}
 	return id, nil
 }
+
+// TestKernelCgroup: the id is the inode number of the cgroup's directory.
+func TestKernelCgroup(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	dir := newCgroup(t)
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
+		var m maker
+		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
+			m = run(t, &unix.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}, kerneltest.Maker64(t), "msgget:0:384")
+		})
+		events = of(events, m.pid)
+		if len(events) != 1 || events[0].CgroupID != st.Ino {
+			t.Errorf("want cgroup %d, told %+v", st.Ino, events)
+		}
+	})
+}
+
+func newCgroup(t *testing.T) string {
+	t.Helper()
+	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		var fs unix.Statfs_t
+		if unix.Statfs(root, &fs) != nil || fs.Type != unix.CGROUP2_SUPER_MAGIC {
+			continue
+		}
+		dir, err := os.MkdirTemp(root, "ipctrace-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Rmdir(dir) })
+		return dir
+	}
+	kerneltest.Lacks(t, "needs cgroup v2 mounted")
+	return ""
+}

@@ -13,7 +13,7 @@ import (
 
 // poll is how often the ring is looked into while it is empty: the programs do
 // not wake the reader, see submit in bpf/ipctrace.bpf.c.
-const poll = 5 * time.Millisecond
+const poll = 10 * time.Millisecond
 
 // audit is how often losses are looked for that no later event has told of.
 const audit = time.Second

@@ -178,6 +178,28 @@ func TestKernelLivePrivileges(t *testing.T) {
 	}
 }
 
+// TestKernelHooksForced: hooks that cannot be had are exit status 3, with the
+// reason; no other tier is taken instead.
+func TestKernelHooksForced(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	for _, tier := range []tracer.Tier{tracer.Fentry, tracer.Syscall} {
+		cmd := exec.Command("ipctrace", "live", "--json", "--duration", "10ms", "--hooks", tier.String())
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, _ := cmd.Output()
+		if slices.Contains(kerneltest.Tiers(), tier) {
+			if start := events(t, out)[0].Start; start.Tier != tier.String() {
+				t.Errorf("%v: took %s", tier, start.Tier)
+			}
+			continue
+		}
+		if cmd.ProcessState.ExitCode() != 3 || len(out) > 0 ||
+			!strings.Contains(stderr.String(), "hooks do not attach; tier "+tier.String()+": ") {
+			t.Errorf("%v: %v: %s%s", tier, cmd.ProcessState, out, &stderr)
+		}
+	}
+}
+
 // TestKernelFlags: the filters, in one session each.
 func TestKernelFlags(t *testing.T) {
 	kerneltest.NeedRoot(t)
