@@ -43,6 +43,9 @@ func (t Tier) unseen() []string {
 	if !haveNamespaceIDs() {
 		gaps = append(gaps, "that an inode number is of another namespace than before: this kernel has no namespace ids (6.18 has)")
 	}
+	if lockedDown() {
+		gaps = append(gaps, "the number a process has in an inner pid namespace (ns_pid): lockdown=confidentiality")
+	}
 	return gaps
 }
 
