@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 )
 
@@ -116,23 +117,20 @@ func noObjects(n *inventory.Namespace) string {
 }
 
 func (t table) objectCells(o *inventory.Object, maxMaker int) []string {
-	owner, mode, size, maker := unknown, unknown, unknown, unknown
+	owner, mode, size := unknown, unknown, unknown
 	age := ageText(t.now.Sub(o.First))
 	if !o.Known {
-		age = ">" + age // it was there before
+		age = "≥" + age // it may have been there before
 	} else {
 		mode = o.Mode.String()
 		size = sizeText(o.Size, o.NSems)
 		if o.UID != nil {
 			owner = t.opts.Users.Name(*o.UID)
 		}
-		if o.Maker != nil {
-			maker = makerText(o, maxMaker)
-		}
 	}
 	return []string{
 		Safe(o.Kind, maxWord), strconv.Itoa(int(o.ID)), o.Key.String(),
-		owner, mode, size, maker, age, strconv.FormatUint(o.Opens, 10),
+		owner, mode, size, makerText(o, maxMaker), age, strconv.FormatUint(o.Opens, 10),
 	}
 }
 
@@ -140,6 +138,9 @@ func (t table) objectCells(o *inventory.Object, maxMaker int) []string {
 // is too wide the process is what stays, and of its name a part.
 func makerText(o *inventory.Object, max int) string {
 	const idPrefix = 12 // what docker and its like show
+	if o.Maker == nil {
+		return userText(o, max)
+	}
 	text := callerText(o.Maker)
 	if o.Container != nil && o.Container.ID != "" {
 		id := o.Container.ID
@@ -148,6 +149,20 @@ func makerText(o *inventory.Object, max int) string {
 	if width(text) <= max {
 		return text
 	}
-	pid := fmt.Sprintf("[%d]", o.Maker.PID)
-	return Safe(o.Maker.Comm, max-len(pid)) + pid
+	return cutCaller(o.Maker, max)
+}
+
+// userText stands for a maker that nobody saw: who used the object last is a fact.
+func userText(o *inventory.Object, max int) string {
+	const used = unknown + " used by "
+	if o.LastUser == nil || max < len(used)+leastMaker {
+		return unknown
+	}
+	return used + cutCaller(o.LastUser, max-len(used))
+}
+
+// cutCaller cuts the name and never the number.
+func cutCaller(p *event.Process, max int) string {
+	pid := fmt.Sprintf("[%d]", p.PID)
+	return Safe(p.Comm, max-len(pid)) + pid
 }
