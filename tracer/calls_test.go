@@ -173,10 +173,10 @@ func TestKernelCalls(t *testing.T) {
 func checkSteps(t *testing.T, tier tracer.Tier, w way, steps []step) {
 	t.Helper()
 	var m maker
+	want := calls(steps)
 	events, _ := trace(t, tracer.Config{Tier: tier}, func() {
 		m = run(t, nil, w.path(t), append(append([]string{"-unshare"}, w.flags...), ops(steps)...)...)
-	})
-	want := calls(steps)
+	}, m.number(len(want)))
 	if len(m.results) != len(want) {
 		t.Fatalf("ipcmaker made %d calls, want %d", len(m.results), len(want))
 	}
@@ -211,7 +211,7 @@ func TestKernelThreads(t *testing.T) {
 		var m maker
 		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
 			m = run(t, nil, kerneltest.Maker64(t), "-unshare", "-threads", fmt.Sprint(threads), "msgget:7:896", "semget:7:1:896")
-		})
+		}, m.number(2*threads))
 		type where struct {
 			TID int
 			NS  uint64
@@ -239,7 +239,7 @@ func TestKernelSeccomp(t *testing.T) {
 		var m maker
 		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
 			m = run(t, nil, kerneltest.Maker64(t), "-unshare", "msgget:0:384", "msgget:0:384", "seccomp:0", "msgget:0:384", "semget:0:1:384")
-		})
+		}, m.number(3+int(tier-tracer.Fentry)))
 		var got []string
 		for _, e := range of(events, m.pid) {
 			got = append(got, e.Kind.String()+" "+e.Verdict.String())

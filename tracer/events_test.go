@@ -41,7 +41,7 @@ func TestKernelLoss(t *testing.T) {
 			}
 		}
 		s := tr.Stats()
-		if s.Produced < 2*calls || s.Lost == 0 || s.Delivered == 0 ||
+		if s.Produced+s.Skipped < 2*calls || s.Lost == 0 || s.Delivered == 0 ||
 			s.Lost != told || s.Delivered != delivered || s.Lost+s.Delivered != s.Produced {
 			t.Errorf("told %d lost and %d delivered, stats %+v", told, delivered, s)
 		}
@@ -74,8 +74,9 @@ func TestKernelStop(t *testing.T) {
 			}
 			rest = append(rest, e)
 		}
-		if len(of(rest, m.pid)) != 2 {
-			t.Errorf("want the 2 events that were left, told %+v", rest)
+		missing := 2 - len(of(rest, m.pid))
+		if skipped := tr.Stats().Skipped; missing < 0 || missing > int(skipped) {
+			t.Errorf("want the 2 events that were left (%d skipped), told %+v", skipped, rest)
 		}
 		tr.Close()
 		tr.Close()

@@ -88,8 +88,32 @@ func (m *maker) parse(t *testing.T, out []byte) {
 	}
 }
 
-// trace opens a tracer, lets work make its calls, and gives what was told.
-func trace(t *testing.T, cfg tracer.Config, work func()) ([]tracer.Event, tracer.Stats) {
+// trace opens a tracer, lets work make its calls, and gives what was told. Where
+// that is not complete, and the kernel says that it skipped hooks, nothing is
+// certain: then it does all of it again, a few times.
+func trace(
+	t *testing.T, cfg tracer.Config, work func(), complete func([]tracer.Event) bool,
+) (events []tracer.Event, stats tracer.Stats) {
+	t.Helper()
+	const attempts = 5
+	for range attempts {
+		events, stats = traceOnce(t, cfg, work)
+		if stats.Skipped == 0 || complete(events) {
+			break
+		}
+		t.Logf("the kernel skipped %d runs of hooks: again", stats.Skipped)
+	}
+	return events, stats
+}
+
+// number is complete once there are n events of m's process.
+func (m *maker) number(n int) func([]tracer.Event) bool {
+	return func(events []tracer.Event) bool { return len(of(events, m.pid)) == n }
+}
+
+// traceOnce is trace for work that cannot be done again, or whose outcome nobody
+// can tell to be complete.
+func traceOnce(t *testing.T, cfg tracer.Config, work func()) ([]tracer.Event, tracer.Stats) {
 	t.Helper()
 	tr, err := tracer.Open(cfg)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestKernelProcess(t *testing.T) {
 				var m maker
 				events, _ := trace(t, tracer.Config{Tier: tier}, func() {
 					m = run(t, nil, w.path(t), "-unshare", "-comm", comm, "uid:1234", "msgget:0:384")
-				})
+				}, m.number(1))
 				events = of(events, m.pid)
 				if len(events) != 1 {
 					t.Fatalf("%d events, want 1", len(events))
@@ -101,7 +101,9 @@ func TestKernelNamespaceID(t *testing.T) {
 			t.Fatal(err)
 		}
 		var m maker
-		events, _ := trace(t, tracer.Config{Tier: tier}, func() { m = run(t, nil, kerneltest.Maker64(t), "msgget:0:384") })
+		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
+			m = run(t, nil, kerneltest.Maker64(t), "msgget:0:384")
+		}, m.number(1))
 		for _, e := range of(events, m.pid) {
 			if e.NamespaceID != id {
 				t.Errorf("id %d, the kernel says %d", e.NamespaceID, id)
@@ -115,7 +117,9 @@ func TestKernelPIDNamespace(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		var m maker
 		attr := &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWIPC}
-		events, _ := trace(t, tracer.Config{Tier: tier}, func() { m = run(t, attr, kerneltest.Maker64(t), "msgget:0:384") })
+		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
+			m = run(t, attr, kerneltest.Maker64(t), "msgget:0:384")
+		}, m.number(1))
 		events = of(events, m.pid)
 		if len(events) != 1 || events[0].NSPID != 1 || m.results[0].PID != 1 {
 			t.Errorf("want one event of pid 1, told: %+v", events)
@@ -131,7 +135,7 @@ func TestKernelClockStep(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		var before, after maker
 		var stepped time.Time
-		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
+		events, stats := traceOnce(t, tracer.Config{Tier: tier}, func() {
 			before = run(t, nil, kerneltest.Maker64(t), "msgget:0:384")
 			time.Sleep(200 * time.Millisecond) // until it is read: the ring has no acknowledgement
 			tv := unix.NsecToTimeval(time.Now().Add(10 * time.Hour).UnixNano())
@@ -143,6 +147,9 @@ func TestKernelClockStep(t *testing.T) {
 			after = run(t, nil, kerneltest.Maker64(t), "msgget:0:384")
 		})
 		a, b := of(events, before.pid), of(events, after.pid)
+		if stats.Skipped > 0 && len(a)+len(b) < 2 {
+			t.Skipf("n/a: the kernel skipped %d runs of hooks, so nothing is certain", stats.Skipped)
+		}
 		if len(a) != 1 || len(b) != 1 || a[0].Time.After(stepped.Add(-9*time.Hour)) || b[0].Time.Before(stepped) {
 			t.Errorf("clock stepped to %v; told %+v and %+v", stepped, a, b)
 		}
@@ -181,7 +188,7 @@ func TestKernelCgroup(t *testing.T) {
 		var m maker
 		events, _ := trace(t, tracer.Config{Tier: tier}, func() {
 			m = run(t, &unix.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}, kerneltest.Maker64(t), "msgget:0:384")
-		})
+		}, m.number(1))
 		events = of(events, m.pid)
 		if len(events) != 1 || events[0].CgroupID != st.Ino {
 			t.Errorf("want cgroup %d, told %+v", st.Ino, events)

@@ -52,7 +52,7 @@ func TestStrace(t *testing.T) {
 				}
 				dir := t.TempDir()
 				log := filepath.Join(dir, "strace")
-				events, _ := trace(t, tracer.Config{Tier: tier}, func() {
+				events, _ := traceOnce(t, tracer.Config{Tier: tier}, func() {
 					cmd := exec.Command(path, append([]string{"-f", "-e", "trace=msgget,shmget,semget,ipc", "-o", log}, p.args...)...)
 					cmd.Dir = dir
 					if out, err := cmd.CombinedOutput(); err != nil {

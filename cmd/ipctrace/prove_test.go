@@ -20,6 +20,12 @@ func TestKernelProve(t *testing.T) {
 	for _, tier := range kerneltest.Tiers() {
 		t.Run(tier.String(), func(t *testing.T) {
 			out, err := exec.Command("ipctrace", "prove", "--hooks", tier.String()).Output()
+			for range 4 { // once the kernel has skipped a hook, nothing is proved
+				if !strings.Contains(string(out), "skipped by the kernel") {
+					break
+				}
+				out, err = exec.Command("ipctrace", "prove", "--hooks", tier.String()).Output()
+			}
 			if err != nil || strings.Contains(string(out), "✗") || !strings.Contains(string(out), "\nproved: ") {
 				t.Errorf("%v:\n%s", err, out)
 			}
