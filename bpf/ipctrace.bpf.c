@@ -157,7 +157,7 @@ static __always_inline void read_process(struct event *e, struct task_struct *ta
 }
 
 /*
- * namespace_id is the kernel's id of ns, 0 where it has none. A macro, because
+ * The kernel's id of ns, 0 where it has none. A macro, because
  * a plain load and bpf_core_read want the same expression on two kinds of
  * pointer.
  */

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/tracer"
@@ -20,19 +21,26 @@ func TestKernelLoss(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tr.Close()
-		for range 2 { // a ring that was full goes on
+		time.Sleep(1100 * time.Millisecond) // so that an audit falls between the events
+		for range 2 {                       // a ring that was full goes on
 			run(t, nil, kerneltest.Maker64(t), "-unshare", "-repeat", fmt.Sprint(calls), "msgget:7:896")
 		}
 		tr.Stop()
 		var told, delivered uint64
-		for _, err := range tr.Events() {
+		var place time.Duration // of the last loss: what follows on its CPU is not older
+		for e, err := range tr.Events() {
 			var loss *tracer.Loss
 			switch {
 			case err == nil:
 				delivered++
+				if e.Boot < place {
+					t.Errorf("a loss of %v is told before an event of %v", place, e.Boot)
+				}
+				place = 0
 			case errors.Is(err, tracer.ErrSkipped):
 			case errors.As(err, &loss) && errors.Is(err, tracer.ErrRingFull):
 				told += loss.Count
+				place = loss.Boot
 				if loss.From.After(loss.To) {
 					t.Errorf("loss from %v to %v", loss.From, loss.To)
 				}

@@ -80,11 +80,12 @@ func (t *Tracer) deliver(sample []byte, raw *ipctraceEvent, yield func(Event, er
 	if !yield(newEvent(raw, &t.clock), nil) {
 		return false
 	}
-	return boot-t.looked < audit || t.tellLosses(yield)
+	return boot-t.looked < audit || t.tellSkipped(boot, yield)
 }
 
-// tellLosses tells what the kernel counted and no event has told: on CPUs that
-// have been silent since, and runs of hooks that the kernel skipped.
+// tellLosses tells what the kernel counted and no event has told, on CPUs that
+// have been silent since, and skipped runs. Only when the ring is empty: what was
+// lost after a record that is still in it has its place behind that.
 func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
 	counters, err := t.counters()
 	if err != nil {
@@ -96,13 +97,23 @@ func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
 			return false
 		}
 	}
-	if skipped := t.skipped(); skipped > t.missed {
-		loss := &Loss{Count: skipped - t.missed, From: t.clock.Wall(t.looked), To: t.clock.Wall(now), Boot: now, Cause: ErrSkipped}
-		t.missed, t.looked = skipped, now
-		return yield(Event{}, loss)
-	}
+	return t.tellSkipped(now, yield)
+}
+
+// tellSkipped tells of runs of hooks that the kernel skipped. When in the time
+// since the last look nobody knows.
+func (t *Tracer) tellSkipped(now time.Duration, yield func(Event, error) bool) bool {
+	since := t.looked
 	t.looked = now
-	return true
+	skipped := t.skipped()
+	if skipped == t.missed {
+		return true
+	}
+	loss := &Loss{
+		Count: skipped - t.missed, From: t.clock.Wall(since), To: t.clock.Wall(now), Boot: now, Cause: ErrSkipped,
+	}
+	t.missed = skipped
+	return yield(Event{}, loss)
 }
 
 func (t *Tracer) tellLoss(cpu int, lost uint64, until time.Duration, yield func(Event, error) bool) bool {

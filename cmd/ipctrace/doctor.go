@@ -157,23 +157,13 @@ func (d *diagnosis) advise() {
 			d.Advice = append(d.Advice, text)
 		}
 	}
-	lacks := func(names ...string) bool {
-		for _, c := range d.Capabilities {
-			for _, n := range names {
-				if c.Name == n && !c.Held {
-					return true
-				}
-			}
-		}
-		return false
-	}
 	add(!d.BTF, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all current distributions' are)")
 	add(!d.InitialUser, "run it outside of this user namespace: in a container, as a privileged one")
 	add(errors.Is(d.err, tracer.ErrPrivilege) && d.InitialUser,
 		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
-	add(d.Tier != "" && lacks("CAP_SYS_PTRACE"),
+	add(d.Tier != "" && !holds(capability.CAP_SYS_PTRACE),
 		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
-	add(d.Tier != "" && lacks("CAP_SYS_ADMIN"), "for prove: also CAP_SYS_ADMIN")
+	add(d.Tier != "" && !holds(capability.CAP_SYS_ADMIN), "for prove: also CAP_SYS_ADMIN")
 	add(d.Tier == tracer.Syscall.String(),
 		"the syscall tier adds a little to every system call of the machine; "+
 			"the fentry tier does not: it needs BPF trampolines (amd64 from 5.5, arm64 from 6.4)")

@@ -24,6 +24,14 @@ func jsonLinks(links []nsresolve.Link) []jsonLink {
 	return out
 }
 
+func linkRows(links []jsonLink) []view.LinkRow {
+	rows := make([]view.LinkRow, len(links))
+	for i, l := range links {
+		rows[i] = view.LinkRow(l)
+	}
+	return rows
+}
+
 type jsonCheck struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`

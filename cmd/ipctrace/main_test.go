@@ -223,7 +223,7 @@ func unchanged(t *testing.T) {
 
 func list(t *testing.T) []sysvipc.Object {
 	t.Helper()
-	all, err := objectsHere()
+	all, err := sysvipc.Here()
 	if err != nil {
 		t.Fatal(err)
 	}

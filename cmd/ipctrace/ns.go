@@ -139,11 +139,7 @@ func showLinks(c *cobra.Command, args []string, asJSON bool) error {
 			Links []jsonLink `json:"links"`
 		}{pids, links})
 	}
-	rows := make([]view.LinkRow, len(links))
-	for i, l := range links {
-		rows[i] = view.LinkRow(l)
-	}
-	return view.Links(c.OutOrStdout(), args, rows, view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
+	return view.Links(c.OutOrStdout(), args, linkRows(links), view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
 }
 
 // joinLinks adds the second of each pair as a column. Both processes of all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -17,7 +18,6 @@ import (
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 )
 
 func newProve() *cobra.Command {
@@ -224,7 +224,7 @@ func (p *proof) witness() (inA, inB []sysvipc.Object, err error) {
 // hooks saw it make and is still there. (B's namespace ends with B.) Then it
 // looks what is left.
 func (p *proof) clean() error {
-	here, err := objectsHere()
+	here, err := sysvipc.Here()
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (p *proof) clean() error {
 			removeObject(o.Kind, int(o.ID))
 		}
 	}
-	here, err = objectsHere()
+	here, err = sysvipc.Here()
 	p.left = withKey(here, p.key)
 	return err
 }
@@ -255,7 +255,10 @@ func (p *proof) Write(e *event.Event) error {
 
 // freeKey is a key that nobody uses in this namespace.
 func freeKey() (int32, error) {
-	here, err := objectsHere()
+	here, err := sysvipc.Here()
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%w: this kernel has no System V IPC (CONFIG_SYSVIPC)", errCannot)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -264,27 +267,6 @@ func freeKey() (int32, error) {
 		key++
 	}
 	return key, nil
-}
-
-// objectsHere are those of this process's own namespace.
-func objectsHere() ([]sysvipc.Object, error) {
-	var all []sysvipc.Object
-	for _, kind := range sysvipc.Kinds {
-		f, err := os.Open("/proc/sysvipc/" + kind)
-		if errors.Is(err, unix.ENOENT) {
-			return nil, fmt.Errorf("%w: this kernel has no System V IPC (CONFIG_SYSVIPC)", errCannot)
-		}
-		if err != nil {
-			return nil, err
-		}
-		some, err := sysvipc.Parse(f, kind)
-		f.Close()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
 }
 
 func withKey(all []sysvipc.Object, key int32) []sysvipc.Object {

@@ -114,6 +114,9 @@ func (s *screenSink) suspend() {
 func (s *screenSink) draw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.failed != nil {
+		return // Write says so
+	}
 	s.status.Now = time.Now()
 	s.inventory.Relabel(s.label)
 	if err := s.screen.Draw(s.inventory, s.status); err != nil {

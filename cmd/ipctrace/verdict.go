@@ -135,7 +135,7 @@ func (p *proof) writeText(w io.Writer, checks []view.Check, color bool) error {
 	fmt.Fprintf(w, "A is process %d, here. B is process %d, in a new IPC namespace. Hooks: %s tier.\n\n",
 		p.a.pid(), p.b.pid(), p.tier)
 	headers := []string{fmt.Sprintf("A[%d]", p.a.pid()), fmt.Sprintf("B[%d]", p.b.pid())}
-	if err := view.Links(w, headers, linkRows(p.links), opts); err != nil {
+	if err := view.Links(w, headers, linkRows(jsonLinks(p.links)), opts); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\nB made a queue, a segment and a semaphore set, then A did, with the same key:\n\n")
@@ -152,12 +152,4 @@ func (p *proof) writeText(w io.Writer, checks []view.Check, color bool) error {
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", verdict)
 	return err
-}
-
-func linkRows(links []nsresolve.Link) []view.LinkRow {
-	var rows []view.LinkRow
-	for _, l := range links {
-		rows = append(rows, view.LinkRow{Name: l.Name, Values: []string{l.A, l.B}, Same: l.Same})
-	}
-	return rows
 }

@@ -45,7 +45,7 @@ func Read(ns *os.File) ([]Object, error) {
 		if err != nil {
 			return fmt.Errorf("enter %s: %w", ns.Name(), err)
 		}
-		objects, err = readAll()
+		objects, err = Here()
 		return err
 	})
 	return objects, err
@@ -67,7 +67,9 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-func readAll() ([]Object, error) {
+// Here lists the objects of the calling thread's own IPC namespace. The error is
+// fs.ErrNotExist on a kernel without System V IPC.
+func Here() ([]Object, error) {
 	var objects []Object
 	for _, kind := range Kinds {
 		f, err := os.Open("/proc/sysvipc/" + kind)
