@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,7 +77,9 @@ func TestDocsExamples(t *testing.T) {
 // TestDocsNames: the docs explain every field and every event there is.
 func TestDocsNames(t *testing.T) {
 	text, _ := docs(t)
-	for path := range names(t, every().AppendJSON(nil)) {
+	paths := names(t, every("shm").AppendJSON(nil))
+	maps.Copy(paths, names(t, every("mq").AppendJSON(nil)))
+	for path := range paths {
 		name := path[strings.LastIndexByte(path, '.')+1:]
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("nothing about %s", path)
@@ -123,7 +126,7 @@ func TestDocsRecipes(t *testing.T) {
 			t.Errorf("%s: -docs +jq:\n%s", b.text, diff)
 		}
 	}
-	if recipes != 3 {
-		t.Errorf("%d recipes, want 3", recipes)
+	if recipes != 5 {
+		t.Errorf("%d recipes, want 5", recipes)
 	}
 }

@@ -8,7 +8,10 @@
 // whose empty value cannot occur.
 package event
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Version of the contract, in every event.
 const Version = 1
@@ -22,13 +25,55 @@ const (
 	ObjectOpen   Type = "object.open"   // the call found an existing one
 	ObjectGet    Type = "object.get"    // made or found: the hooks cannot tell
 	ObjectFail   Type = "object.fail"   // the call failed, with Errno
-	TraceStart   Type = "trace.start"   // first in a stream
-	TraceStop    Type = "trace.stop"    // last in a stream
-	TraceLost    Type = "trace.lost"    // events are missing at this place
+	ObjectMark   Type = "object.mark"   // removed for new users, gone once the last lets go of it
+	ObjectRemove Type = "object.remove" // gone, with Cause
+	ObjectFound  Type = "object.found"  // it is there, and its creation was not seen
+
+	NamespaceCreate Type = "namespace.create" // born of From
+	NamespaceJoin   Type = "namespace.join"   // a thread moved here, out of From
+	NamespaceFree   Type = "namespace.free"   // gone, and all in it
+	NamespaceFound  Type = "namespace.found"  // it is there, and its birth was not seen
+
+	TraceStart Type = "trace.start" // first in a stream
+	TraceStop  Type = "trace.stop"  // last in a stream
+	TraceLost  Type = "trace.lost"  // events are missing at this place
 )
 
 // Types that --event takes, in the order in which they are told to users.
-var Types = []Type{ObjectCreate, ObjectOpen, ObjectGet, ObjectFail}
+var Types = []Type{
+	ObjectCreate, ObjectOpen, ObjectGet, ObjectFail, ObjectMark, ObjectRemove, ObjectFound,
+	NamespaceCreate, NamespaceJoin, NamespaceFree, NamespaceFound,
+}
+
+// IsObject reports whether events of the type are about an object.
+func (t Type) IsObject() bool { return strings.HasPrefix(string(t), "object.") }
+
+// IsNamespace reports whether events of the type are about a namespace as such.
+func (t Type) IsNamespace() bool { return strings.HasPrefix(string(t), "namespace.") }
+
+// Cause is why an object is gone; "" where nobody knows.
+type Cause string
+
+// The causes.
+const (
+	CauseRMID      Cause = "rmid"      // IPC_RMID
+	CauseDetach    Cause = "detach"    // the last detach of a marked segment
+	CauseExit      Cause = "exit"      // the end of the process that held it, or had made it (shm_rmid_forced)
+	CauseNamespace Cause = "namespace" // its namespace ended
+	CauseUnlink    Cause = "unlink"    // mq: unlinked, and closed by the last who had it open
+)
+
+// Observed is how an event came to be known when it was not at the moment it
+// happened: then Time is when it was found out, and what happened, happened
+// before.
+type Observed string
+
+// The ways.
+const (
+	ObservedHook     Observed = ""         // the kernel told it as it happened
+	ObservedSnapshot Observed = "snapshot" // a look at what is there showed it
+	ObservedReuse    Observed = "reuse"    // the kernel gave its inode number to another namespace
+)
 
 // Event is one line of the log. Strings that come from other processes (Comm,
 // ParentComm, Cgroup, labels) hold any bytes: escape them for whatever they
@@ -39,12 +84,15 @@ type Event struct {
 	Time      time.Time  `json:"time"`
 	BootNS    int64      `json:"boot_ns"` // CLOCK_BOOTTIME, ns
 	Event     Type       `json:"event"`
+	Observed  Observed   `json:"observed"`
 	NS        *Namespace `json:"ns"`
+	From      *Namespace `json:"from"` // on namespace.create and namespace.join; nil where the hooks cannot tell
 	Object    *Object    `json:"object"`
+	Cause     Cause      `json:"cause"` // on object.remove
 	Errno     string     `json:"errno"` // name, "EEXIST"
 	Process   *Process   `json:"process"`
 	Container *Container `json:"container"`
-	Syscall   string     `json:"syscall"` // "msgget" "shmget" "semget" "ipc"
+	Syscall   string     `json:"syscall"` // "msgget", "ipc", "mq_open", "unshare", …; "" where none caused it
 	ABI       string     `json:"abi"`     // "x86_64" "i386" "x32" "arm64" "arm32"
 	Lost      *Lost      `json:"lost"`
 	Start     *Start     `json:"start"`
@@ -61,18 +109,45 @@ type Namespace struct {
 	Label   string `json:"label"` // best known name
 }
 
-// Object is what the call was about. Key, size, mode and flags are as the call
-// asked; when it made the object they are the object's own.
+// Object is what the event is about. Key, size, mode and flags are as the call
+// asked; on object.create, object.mark, object.remove and object.found they are
+// the object's own.
 type Object struct {
-	Kind  string   `json:"kind"` // "msg" "shm" "sem"
-	ID    *int32   `json:"id"`   // nil on object.fail
-	Key   Key      `json:"key"`
-	Size  *uint64  `json:"size"`  // shm: bytes
-	NSems *int32   `json:"nsems"` // sem: semaphores in the set
-	Mode  Mode     `json:"mode"`  // permission bits
-	Flags []string `json:"flags"` // names; bits without a name as "0x…"
-	UID   *uint32  `json:"uid"`   // owner, on object.create
-	GID   *uint32  `json:"gid"`
+	Kind    string   `json:"kind"`    // "msg" "shm" "sem" "mq"
+	ID      *int32   `json:"id"`      // nil on object.fail and for mq
+	Key     Key      `json:"key"`     // not of mq; of what is Bare not where 0
+	Name    string   `json:"name"`    // mq: "/jobs"; any bytes
+	Inode   *uint64  `json:"ino"`     // mq: inode number in the namespace's mqueue filesystem, nil where not known
+	Size    *uint64  `json:"size"`    // shm: bytes
+	NSems   *int32   `json:"nsems"`   // sem: semaphores in the set
+	MaxMsg  *int64   `json:"maxmsg"`  // mq: messages it can hold
+	MsgSize *int64   `json:"msgsize"` // mq: bytes a message can have
+	Mode    Mode     `json:"mode"`    // permission bits
+	Flags   []string `json:"flags"`   // names; bits without a name as "0x…"
+	UID     *uint32  `json:"uid"`     // owner, where they are the object's own
+	GID     *uint32  `json:"gid"`
+	State   *State   `json:"state"` // on object.found
+
+	// Bare: nobody knows more than which object it was, or its key, which is not 0
+	// then: Mode and Flags mean nothing and are not written.
+	Bare bool `json:"-"`
+}
+
+// State is what the kernel's own list said of an object. A number that its kind
+// does not have, or that was not readable, is nil. Process numbers are those of
+// this program's pid namespace.
+type State struct {
+	Messages *uint64   `json:"messages"` // msg, mq
+	Bytes    *uint64   `json:"bytes"`    // msg, mq: of all messages in it
+	Attached *uint64   `json:"nattch"`   // shm
+	CPID     *uint32   `json:"cpid"`     // shm: who made it
+	LPID     *uint32   `json:"lpid"`     // shm: who attached or detached last
+	LSPID    *uint32   `json:"lspid"`    // msg: who sent last
+	LRPID    *uint32   `json:"lrpid"`    // msg: who received last
+	CUID     *uint32   `json:"cuid"`     // who made it; not of mq
+	CGID     *uint32   `json:"cgid"`
+	CTime    time.Time `json:"ctime"` // made or changed, to the second; zero: not known
+	Dest     bool      `json:"dest"`  // shm: marked, waits for its last detach
 }
 
 // Process is who called, as it was at that moment. Numbers are those of the
@@ -130,5 +205,6 @@ type Stop struct {
 	Lost      uint64 `json:"lost"`
 	Skipped   uint64 `json:"skipped"`  // runs of hooks the kernel skipped: at most so many events more
 	Filtered  uint64 `json:"filtered"` // left out by filters in user space
-	Written   uint64 `json:"written"`  // object events in this stream
+	Written   uint64 `json:"written"`  // of delivered, in this stream
+	Found     uint64 `json:"found"`    // events of this stream that were not delivered but found out (Observed)
 }

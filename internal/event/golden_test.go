@@ -49,6 +49,37 @@ func shell() *event.Process {
 	}
 }
 
+func bash(gen uint32, id uint64, label string) *event.Namespace {
+	return &event.Namespace{Inode: 4026532765, Gen: gen, ID: id, Label: label}
+}
+
+func postgres() *event.Process {
+	return &event.Process{
+		PID: 4711, TID: 4711, NSPID: 1, PPID: 4690, UID: 999, GID: 999, Comm: "postgres",
+		ParentComm: "containerd-shim", CgroupID: 7345, Cgroup: "/system.slice/docker-" + container + ".scope",
+	}
+}
+
+func docker() *event.Namespace {
+	return &event.Namespace{Inode: 4026532840, Gen: 1, ID: 53011, Label: "docker:4f797c539e6c"}
+}
+
+// segment is postgres's, as it is itself.
+func segment(key event.Key) *event.Object {
+	return &event.Object{
+		Kind: "shm", ID: new(int32(32769)), Key: key, Size: new(uint64(56)), Mode: 0o600, Flags: []string{},
+		UID: new(uint32(999)), GID: new(uint32(999)),
+	}
+}
+
+// jobs is a POSIX queue.
+func jobs(flags ...string) *event.Object {
+	return &event.Object{
+		Kind: "mq", Name: "/jobs", Inode: new(uint64(19)), MaxMsg: new(int64(10)), MsgSize: new(int64(8192)), Mode: 0o600,
+		Flags: flags, UID: new(uint32(999)), GID: new(uint32(999)),
+	}
+}
+
 // session is one trace, from its first line to its last.
 var session = []example{
 	{
@@ -57,18 +88,64 @@ var session = []example{
 			e.Start = &event.Start{
 				Tool: "ipctrace v1.0.0", Host: "web-1", BootID: "0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77",
 				Kernel: "6.18.5", Arch: "x86_64", Tier: "fentry", Gaps: []string{},
-				Filters: []string{"--event=create,open,fail"}, Namespaces: 3, Unreadable: 0, ClockOffsetNS: offset,
+				Filters:    []string{"--event=create,open,fail,mark,remove,found,namespace.create,join,free,namespace.found"},
+				Namespaces: 3, Unreadable: 0, ClockOffsetNS: offset,
 			}
 		}),
 		`{"v":1,"seq":1,"time":"2026-07-14T04:33:17.000000123Z","boot_ns":3600000000000,"event":"trace.start",` +
 			`"start":{"tool":"ipctrace v1.0.0","host":"web-1","boot_id":"0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77",` +
-			`"kernel":"6.18.5","arch":"x86_64","tier":"fentry","gaps":[],"filters":["--event=create,open,fail"],` +
+			`"kernel":"6.18.5","arch":"x86_64","tier":"fentry","gaps":[],` +
+			`"filters":["--event=create,open,fail,mark,remove,found,namespace.create,join,free,namespace.found"],` +
 			`"namespaces":3,"unreadable":0,"clock_offset_ns":1783999997000000123}}`,
 	},
 	{
+		"namespace.found",
+		happened(2, 3600120000000, event.NamespaceFound, func(e *event.Event) {
+			e.Observed = event.ObservedSnapshot
+			e.NS = host()
+		}),
+		`{"v":1,"seq":2,"time":"2026-07-14T04:33:17.120000123Z","boot_ns":3600120000000,"event":"namespace.found","observed":"snapshot",` +
+			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"}}`,
+	},
+	{
+		"object.found",
+		happened(3, 3600120000000, event.ObjectFound, func(e *event.Event) {
+			e.Observed = event.ObservedSnapshot
+			e.NS = host()
+			e.Object = &event.Object{
+				Kind: "shm", ID: new(int32(2)), Key: 0, Size: new(uint64(16384)), Mode: 0o777, Flags: []string{},
+				UID: new(uint32(42)), GID: new(uint32(42)),
+				State: &event.State{
+					Attached: new(uint64(1)), CPID: new(uint32(2210)), LPID: new(uint32(2254)), CUID: new(uint32(42)), CGID: new(uint32(42)),
+					CTime: time.Unix(1783996200, 0).UTC(), Dest: true,
+				},
+			}
+		}),
+		`{"v":1,"seq":3,"time":"2026-07-14T04:33:17.120000123Z","boot_ns":3600120000000,"event":"object.found","observed":"snapshot",` +
+			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"object":{"kind":"shm","id":2,"key":"0x00000000","size":16384,"mode":"0777","flags":[],"uid":42,"gid":42,` +
+			`"state":{"nattch":1,"cpid":2210,"lpid":2254,"cuid":42,"cgid":42,"ctime":"2026-07-14T02:30:00.000000000Z",` +
+			`"dest":true}}}`,
+	},
+	{
+		"namespace.create",
+		happened(4, 3600750000000, event.NamespaceCreate, func(e *event.Event) {
+			e.NS, e.From = bash(1, 53254, "bash[62293]"), host()
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.PPID = 62293, 62293, 62293, 49265
+			e.Process.Comm = "unshare"
+			e.Syscall, e.ABI = "unshare", "x86_64"
+		}),
+		`{"v":1,"seq":4,"time":"2026-07-14T04:33:17.750000123Z","boot_ns":3600750000000,"event":"namespace.create",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"from":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"process":{"pid":62293,"tid":62293,"ns_pid":62293,"ppid":49265,"uid":0,"gid":0,"comm":"unshare","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"unshare","abi":"x86_64"}`,
+	},
+	{
 		"object.create msg",
-		happened(2, 3601250000877, event.ObjectCreate, func(e *event.Event) {
-			e.NS = &event.Namespace{Inode: 4026532765, Gen: 1, ID: 53254, Label: "bash[62293]"}
+		happened(5, 3601250000877, event.ObjectCreate, func(e *event.Event) {
+			e.NS = bash(1, 53254, "bash[62293]")
 			e.Object = &event.Object{
 				Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0o644, Flags: []string{"IPC_CREAT", "IPC_EXCL"},
 				UID: new(uint32(0)), GID: new(uint32(0)),
@@ -76,7 +153,7 @@ var session = []example{
 			e.Process = shell()
 			e.Syscall, e.ABI = "msgget", "x86_64"
 		}),
-		`{"v":1,"seq":2,"time":"2026-07-14T04:33:18.250001000Z","boot_ns":3601250000877,"event":"object.create",` +
+		`{"v":1,"seq":5,"time":"2026-07-14T04:33:18.250001000Z","boot_ns":3601250000877,"event":"object.create",` +
 			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
 			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0644","flags":["IPC_CREAT","IPC_EXCL"],"uid":0,"gid":0},` +
 			`"process":{"pid":62431,"tid":62431,"ns_pid":62431,"ppid":62293,"uid":0,"gid":0,"comm":"ipcmk","parent_comm":"bash",` +
@@ -84,20 +161,15 @@ var session = []example{
 	},
 	{
 		"object.create shm",
-		happened(3, 3602000000000, event.ObjectCreate, func(e *event.Event) {
-			e.NS = &event.Namespace{Inode: 4026532840, Gen: 1, ID: 53011, Label: "docker:4f797c539e6c"}
-			e.Object = &event.Object{
-				Kind: "shm", ID: new(int32(32769)), Key: 0x3a1f07c2, Size: new(uint64(56)), Mode: 0o600,
-				Flags: []string{"IPC_CREAT", "IPC_EXCL"}, UID: new(uint32(999)), GID: new(uint32(999)),
-			}
-			e.Process = &event.Process{
-				PID: 4711, TID: 4711, NSPID: 1, PPID: 4690, UID: 999, GID: 999, Comm: "postgres",
-				ParentComm: "containerd-shim", CgroupID: 7345, Cgroup: "/system.slice/docker-" + container + ".scope",
-			}
+		happened(6, 3602000000000, event.ObjectCreate, func(e *event.Event) {
+			e.NS = docker()
+			e.Object = segment(0x3a1f07c2)
+			e.Object.Flags = []string{"IPC_CREAT", "IPC_EXCL"}
+			e.Process = postgres()
 			e.Container = &event.Container{ID: container, Runtime: "docker"}
 			e.Syscall, e.ABI = "shmget", "x86_64"
 		}),
-		`{"v":1,"seq":3,"time":"2026-07-14T04:33:19.000000123Z","boot_ns":3602000000000,"event":"object.create",` +
+		`{"v":1,"seq":6,"time":"2026-07-14T04:33:19.000000123Z","boot_ns":3602000000000,"event":"object.create",` +
 			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
 			`"object":{"kind":"shm","id":32769,"key":"0x3a1f07c2","size":56,"mode":"0600","flags":["IPC_CREAT","IPC_EXCL"],` +
 			`"uid":999,"gid":999},` +
@@ -109,7 +181,7 @@ var session = []example{
 	},
 	{
 		"object.create sem",
-		happened(4, 3602500000000, event.ObjectCreate, func(e *event.Event) {
+		happened(7, 3602500000000, event.ObjectCreate, func(e *event.Event) {
 			e.NS = host()
 			e.Object = &event.Object{
 				Kind: "sem", ID: new(int32(7)), Key: 0, NSems: new(int32(3)), Mode: 0o600, Flags: []string{"IPC_CREAT"},
@@ -121,7 +193,7 @@ var session = []example{
 			}
 			e.Syscall, e.ABI = "semget", "x86_64"
 		}),
-		`{"v":1,"seq":4,"time":"2026-07-14T04:33:19.500000123Z","boot_ns":3602500000000,"event":"object.create",` +
+		`{"v":1,"seq":7,"time":"2026-07-14T04:33:19.500000123Z","boot_ns":3602500000000,"event":"object.create",` +
 			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
 			`"object":{"kind":"sem","id":7,"key":"0x00000000","nsems":3,"mode":"0600","flags":["IPC_CREAT"],"uid":33,"gid":33},` +
 			`"process":{"pid":812,"tid":815,"ns_pid":812,"ppid":1,"uid":33,"gid":33,"comm":"apache2","parent_comm":"systemd",` +
@@ -129,14 +201,14 @@ var session = []example{
 	},
 	{
 		"object.open",
-		happened(5, 3603000000000, event.ObjectOpen, func(e *event.Event) {
-			e.NS = &event.Namespace{Inode: 4026532765, Gen: 1, ID: 53254, Label: "bash[62293]"}
+		happened(8, 3603000000000, event.ObjectOpen, func(e *event.Event) {
+			e.NS = bash(1, 53254, "bash[62293]")
 			e.Object = &event.Object{Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0, Flags: []string{}}
 			e.Process = shell()
 			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.Comm = 62440, 62440, 62440, "caf\xe9"
 			e.Syscall, e.ABI = "msgget", "x86_64"
 		}),
-		`{"v":1,"seq":5,"time":"2026-07-14T04:33:20.000000123Z","boot_ns":3603000000000,"event":"object.open",` +
+		`{"v":1,"seq":8,"time":"2026-07-14T04:33:20.000000123Z","boot_ns":3603000000000,"event":"object.open",` +
 			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
 			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0000","flags":[]},` +
 			`"process":{"pid":62440,"tid":62440,"ns_pid":62440,"ppid":62293,"uid":0,"gid":0,"comm":"caf` + "\ufffd" + `",` +
@@ -144,8 +216,60 @@ var session = []example{
 			`"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"msgget","abi":"x86_64"}`,
 	},
 	{
+		"namespace.join",
+		happened(9, 3603100000000, event.NamespaceJoin, func(e *event.Event) {
+			e.NS, e.From = bash(1, 53254, "bash[62293]"), host()
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.PPID = 62450, 62450, 62450, 49265
+			e.Process.Comm = "nsenter"
+			e.Syscall, e.ABI = "setns", "x86_64"
+		}),
+		`{"v":1,"seq":9,"time":"2026-07-14T04:33:20.100000123Z","boot_ns":3603100000000,"event":"namespace.join",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"from":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"process":{"pid":62450,"tid":62450,"ns_pid":62450,"ppid":49265,"uid":0,"gid":0,"comm":"nsenter","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"setns","abi":"x86_64"}`,
+	},
+	{
+		"object.mark",
+		happened(10, 3603200000000, event.ObjectMark, func(e *event.Event) {
+			e.NS = docker()
+			e.Object = segment(0x3a1f07c2)
+			e.Process = postgres()
+			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Syscall, e.ABI = "shmctl", "x86_64"
+		}),
+		`{"v":1,"seq":10,"time":"2026-07-14T04:33:20.200000123Z","boot_ns":3603200000000,"event":"object.mark",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"shm","id":32769,"key":"0x3a1f07c2","size":56,"mode":"0600","flags":[],"uid":999,"gid":999},` +
+			`"process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
+			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
+			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"syscall":"shmctl","abi":"x86_64"}`,
+	},
+	{
+		"object.remove detach",
+		happened(11, 3603300000000, event.ObjectRemove, func(e *event.Event) {
+			e.NS = docker()
+			e.Object = segment(0)
+			e.Cause = event.CauseDetach
+			e.Process = postgres()
+			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Syscall, e.ABI = "shmdt", "x86_64"
+		}),
+		`{"v":1,"seq":11,"time":"2026-07-14T04:33:20.300000123Z","boot_ns":3603300000000,"event":"object.remove",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"shm","id":32769,"key":"0x00000000","size":56,"mode":"0600","flags":[],"uid":999,"gid":999},"cause":"detach",` +
+			`"process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
+			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
+			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"syscall":"shmdt","abi":"x86_64"}`,
+	},
+	{
 		"object.fail",
-		happened(6, 3603500000000, event.ObjectFail, func(e *event.Event) {
+		happened(12, 3603500000000, event.ObjectFail, func(e *event.Event) {
 			e.NS = host()
 			e.Object = &event.Object{
 				Kind: "sem", Key: 0x4d2, NSems: new(int32(250)), Mode: 0o640, Flags: []string{"IPC_CREAT", "IPC_EXCL"},
@@ -157,7 +281,7 @@ var session = []example{
 			}
 			e.Syscall, e.ABI = "ipc", "i386"
 		}),
-		`{"v":1,"seq":6,"time":"2026-07-14T04:33:20.500000123Z","boot_ns":3603500000000,"event":"object.fail",` +
+		`{"v":1,"seq":12,"time":"2026-07-14T04:33:20.500000123Z","boot_ns":3603500000000,"event":"object.fail",` +
 			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
 			`"object":{"kind":"sem","key":"0x000004d2","nsems":250,"mode":"0640","flags":["IPC_CREAT","IPC_EXCL"]},` +
 			`"errno":"ENOSPC",` +
@@ -166,17 +290,54 @@ var session = []example{
 	},
 	{
 		"trace.lost exact",
-		happened(7, 3604500000000, event.TraceLost, func(e *event.Event) {
+		happened(13, 3604500000000, event.TraceLost, func(e *event.Event) {
 			e.Time = at(3604500000000)
 			e.Lost = &event.Lost{Count: 12, From: at(3603500000000), To: at(3604500000000)}
 		}),
-		`{"v":1,"seq":7,"time":"2026-07-14T04:33:21.500000123Z","boot_ns":3604500000000,"event":"trace.lost",` +
+		`{"v":1,"seq":13,"time":"2026-07-14T04:33:21.500000123Z","boot_ns":3604500000000,"event":"trace.lost",` +
 			`"lost":{"count":12,"from":"2026-07-14T04:33:20.500000123Z","to":"2026-07-14T04:33:21.500000123Z","at_most":false}}`,
 	},
 	{
+		"object.remove namespace",
+		happened(14, 3604600000000, event.ObjectRemove, func(e *event.Event) {
+			e.NS = bash(1, 53254, "bash[62293]")
+			e.Object = &event.Object{
+				Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0o644, Flags: []string{}, UID: new(uint32(0)), GID: new(uint32(0)),
+			}
+			e.Cause = event.CauseNamespace
+		}),
+		`{"v":1,"seq":14,"time":"2026-07-14T04:33:21.600000123Z","boot_ns":3604600000000,"event":"object.remove",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0644","flags":[],"uid":0,"gid":0},"cause":"namespace"}`,
+	},
+	{
+		"namespace.free",
+		happened(15, 3604610000000, event.NamespaceFree, func(e *event.Event) {
+			e.NS = bash(1, 53254, "bash[62293]")
+		}),
+		`{"v":1,"seq":15,"time":"2026-07-14T04:33:21.610000123Z","boot_ns":3604610000000,"event":"namespace.free",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"}}`,
+	},
+	{
+		"namespace.create in its place",
+		happened(16, 3604900000000, event.NamespaceCreate, func(e *event.Event) {
+			e.NS, e.From = bash(2, 57344, "sh[63001]"), host()
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.PPID = 63000, 63000, 63000, 49265
+			e.Process.UID, e.Process.GID, e.Process.Comm = 1000, 1000, "sandbox"
+			e.Syscall, e.ABI = "clone3", "x86_64"
+		}),
+		`{"v":1,"seq":16,"time":"2026-07-14T04:33:21.900000123Z","boot_ns":3604900000000,"event":"namespace.create",` +
+			`"ns":{"inode":4026532765,"gen":2,"id":57344,"initial":false,"label":"sh[63001]"},` +
+			`"from":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"process":{"pid":63000,"tid":63000,"ns_pid":63000,"ppid":49265,"uid":1000,"gid":1000,"comm":"sandbox",` +
+			`"parent_comm":"bash","cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},` +
+			`"syscall":"clone3","abi":"x86_64"}`,
+	},
+	{
 		"object.create in the next namespace of an inode",
-		happened(8, 3605000000000, event.ObjectCreate, func(e *event.Event) {
-			e.NS = &event.Namespace{Inode: 4026532765, Gen: 2, ID: 57344, Label: "sh[63001]"}
+		happened(17, 3605000000000, event.ObjectCreate, func(e *event.Event) {
+			e.NS = bash(2, 57344, "sh[63001]")
 			e.Object = &event.Object{
 				Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0o600, Flags: []string{"IPC_CREAT"},
 				UID: new(uint32(1000)), GID: new(uint32(1000)),
@@ -187,7 +348,7 @@ var session = []example{
 			}
 			e.Syscall, e.ABI = "msgget", "x86_64"
 		}),
-		`{"v":1,"seq":8,"time":"2026-07-14T04:33:22.000000123Z","boot_ns":3605000000000,"event":"object.create",` +
+		`{"v":1,"seq":17,"time":"2026-07-14T04:33:22.000000123Z","boot_ns":3605000000000,"event":"object.create",` +
 			`"ns":{"inode":4026532765,"gen":2,"id":57344,"initial":false,"label":"sh[63001]"},` +
 			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0600","flags":["IPC_CREAT"],"uid":1000,"gid":1000},` +
 			`"process":{"pid":63010,"tid":63010,"ns_pid":2,"ppid":63001,"uid":1000,"gid":1000,"comm":"worker","parent_comm":"sh",` +
@@ -195,20 +356,59 @@ var session = []example{
 	},
 	{
 		"trace.lost at most",
-		happened(9, 3606000000000, event.TraceLost, func(e *event.Event) {
+		happened(18, 3606000000000, event.TraceLost, func(e *event.Event) {
 			e.Time = at(3606000000000)
 			e.Lost = &event.Lost{Count: 1, From: at(3605000000000), To: at(3606000000000), AtMost: true}
 		}),
-		`{"v":1,"seq":9,"time":"2026-07-14T04:33:23.000000123Z","boot_ns":3606000000000,"event":"trace.lost",` +
+		`{"v":1,"seq":18,"time":"2026-07-14T04:33:23.000000123Z","boot_ns":3606000000000,"event":"trace.lost",` +
 			`"lost":{"count":1,"from":"2026-07-14T04:33:22.000000123Z","to":"2026-07-14T04:33:23.000000123Z","at_most":true}}`,
 	},
 	{
-		"trace.stop",
-		happened(10, 3610000000000, event.TraceStop, func(e *event.Event) {
-			e.Stop = &event.Stop{Reason: "signal", Produced: 20, Delivered: 8, Lost: 12, Skipped: 1, Filtered: 2, Written: 6}
+		"object.remove rmid",
+		happened(19, 3606500000000, event.ObjectRemove, func(e *event.Event) {
+			e.NS = host()
+			e.Object = &event.Object{
+				Kind: "sem", ID: new(int32(7)), Key: 0, NSems: new(int32(3)), Mode: 0o600, Flags: []string{},
+				UID: new(uint32(33)), GID: new(uint32(33)),
+			}
+			e.Cause = event.CauseRMID
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.PPID, e.Process.Comm = 63050, 63050, 63050, 49265, "ipcrm"
+			e.Syscall, e.ABI = "semctl", "x86_64"
 		}),
-		`{"v":1,"seq":10,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"trace.stop",` +
-			`"stop":{"reason":"signal","produced":20,"delivered":8,"lost":12,"skipped":1,"filtered":2,"written":6}}`,
+		`{"v":1,"seq":19,"time":"2026-07-14T04:33:23.500000123Z","boot_ns":3606500000000,"event":"object.remove",` +
+			`"ns":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"object":{"kind":"sem","id":7,"key":"0x00000000","nsems":3,"mode":"0600","flags":[],"uid":33,"gid":33},"cause":"rmid",` +
+			`"process":{"pid":63050,"tid":63050,"ns_pid":63050,"ppid":49265,"uid":0,"gid":0,"comm":"ipcrm","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"semctl","abi":"x86_64"}`,
+	},
+	{
+		"object.create mq",
+		happened(20, 3607000000000, event.ObjectCreate, func(e *event.Event) {
+			e.NS = docker()
+			e.Object = jobs("O_RDWR", "O_CREAT")
+			e.Process = postgres()
+			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Syscall, e.ABI = "mq_open", "x86_64"
+		}),
+		`{"v":1,"seq":20,"time":"2026-07-14T04:33:24.000000123Z","boot_ns":3607000000000,"event":"object.create",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"mq","name":"/jobs","ino":19,"maxmsg":10,"msgsize":8192,"mode":"0600","flags":["O_RDWR","O_CREAT"],` +
+			`"uid":999,"gid":999},"process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
+			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
+			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"syscall":"mq_open","abi":"x86_64"}`,
+	},
+	{
+		"trace.stop",
+		happened(21, 3610000000000, event.TraceStop, func(e *event.Event) {
+			e.Stop = &event.Stop{
+				Reason: "signal", Produced: 29, Delivered: 17, Lost: 12, Skipped: 1, Filtered: 2, Written: 15, Found: 2,
+			}
+		}),
+		`{"v":1,"seq":21,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"trace.stop",` +
+			`"stop":{"reason":"signal","produced":29,"delivered":17,"lost":12,"skipped":1,"filtered":2,"written":15,"found":2}}`,
 	},
 }
 
@@ -231,6 +431,106 @@ var elsewhere = []example{
 			`"object":{"kind":"shm","id":4,"key":"0x051020c8","size":0,"mode":"0666","flags":["IPC_CREAT","0x40000000"]},` +
 			`"process":{"pid":901,"tid":901,"ppid":1,"uid":0,"gid":0,"comm":"","parent_comm":"systemd","cgroup_id":1},` +
 			`"syscall":"shmget","abi":"arm64"}`,
+	},
+	{
+		"object.mark mq",
+		happened(8, 3607500000000, event.ObjectMark, func(e *event.Event) {
+			e.NS = docker()
+			e.Object = jobs()
+			e.Process = postgres()
+			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Syscall, e.ABI = "mq_unlink", "x86_64"
+		}),
+		`{"v":1,"seq":8,"time":"2026-07-14T04:33:24.500000123Z","boot_ns":3607500000000,"event":"object.mark",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"mq","name":"/jobs","ino":19,"maxmsg":10,"msgsize":8192,"mode":"0600","flags":[],"uid":999,"gid":999},` +
+			`"process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
+			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
+			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"syscall":"mq_unlink","abi":"x86_64"}`,
+	},
+	{
+		"object.remove unlink",
+		happened(9, 3608000000000, event.ObjectRemove, func(e *event.Event) {
+			e.NS = docker()
+			e.Object = jobs()
+			e.Cause = event.CauseUnlink
+			e.Process = postgres()
+			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Syscall, e.ABI = "close", "x86_64"
+		}),
+		`{"v":1,"seq":9,"time":"2026-07-14T04:33:25.000000123Z","boot_ns":3608000000000,"event":"object.remove",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"mq","name":"/jobs","ino":19,"maxmsg":10,"msgsize":8192,"mode":"0600","flags":[],"uid":999,"gid":999},` +
+			`"cause":"unlink","process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
+			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
+			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"syscall":"close","abi":"x86_64"}`,
+	},
+	{
+		"object.found mq",
+		happened(2, 3600120000000, event.ObjectFound, func(e *event.Event) {
+			e.Observed = event.ObservedSnapshot
+			e.NS = docker()
+			e.Object = jobs()
+			e.Object.Name = "/caf\xe9"
+			e.Object.State = &event.State{Messages: new(uint64(0)), Bytes: new(uint64(0)), CTime: time.Unix(1783996201, 0).UTC()}
+		}),
+		`{"v":1,"seq":2,"time":"2026-07-14T04:33:17.120000123Z","boot_ns":3600120000000,"event":"object.found","observed":"snapshot",` +
+			`"ns":{"inode":4026532840,"gen":1,"id":53011,"initial":false,"label":"docker:4f797c539e6c"},` +
+			`"object":{"kind":"mq","name":"/caf` + "\ufffd" + `","name_hex":"2f636166e9","ino":19,"maxmsg":10,"msgsize":8192,"mode":"0600","flags":[],` +
+			`"uid":999,"gid":999,"state":{"messages":0,"bytes":0,"ctime":"2026-07-14T02:30:01.000000000Z","dest":false}}}`,
+	},
+	{
+		"object.remove found out late",
+		happened(10, 3609000000000, event.ObjectRemove, func(e *event.Event) {
+			e.Observed = event.ObservedSnapshot
+			e.NS = &event.Namespace{Inode: 4026532765, Gen: 1, Label: "bash[62293]"}
+			e.Object = &event.Object{Kind: "msg", ID: new(int32(0)), Key: 0x6c54b6c4, Mode: 0o644, Flags: []string{}}
+		}),
+		`{"v":1,"seq":10,"time":"2026-07-14T04:33:26.000000123Z","boot_ns":3609000000000,"event":"object.remove","observed":"snapshot",` +
+			`"ns":{"inode":4026532765,"gen":1,"initial":false,"label":"bash[62293]"},` +
+			`"object":{"kind":"msg","id":0,"key":"0x6c54b6c4","mode":"0644","flags":[]}}`,
+	},
+	{
+		"namespace.free by reuse",
+		happened(11, 3609500000000, event.NamespaceFree, func(e *event.Event) {
+			e.Observed = event.ObservedReuse
+			e.NS = &event.Namespace{Inode: 4026532765, Gen: 1, Label: "bash[62293]"}
+		}),
+		`{"v":1,"seq":11,"time":"2026-07-14T04:33:26.500000123Z","boot_ns":3609500000000,"event":"namespace.free","observed":"reuse",` +
+			`"ns":{"inode":4026532765,"gen":1,"initial":false,"label":"bash[62293]"}}`,
+	},
+	{
+		"namespace.create in the syscall tier",
+		happened(12, 3609500000000, event.NamespaceCreate, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026532765, Gen: 2, Label: "sh[63001]"}
+			e.Process = &event.Process{
+				PID: 63001, TID: 63001, NSPID: 63001, PPID: 62000, UID: 1000, GID: 1000, Comm: "sh", ParentComm: "sshd", CgroupID: 5120,
+			}
+			e.Syscall, e.ABI = "unshare", "x86_64"
+		}),
+		`{"v":1,"seq":12,"time":"2026-07-14T04:33:26.500000123Z","boot_ns":3609500000000,"event":"namespace.create",` +
+			`"ns":{"inode":4026532765,"gen":2,"initial":false,"label":"sh[63001]"},` +
+			`"process":{"pid":63001,"tid":63001,"ns_pid":63001,"ppid":62000,"uid":1000,"gid":1000,"comm":"sh","parent_comm":"sshd",` +
+			`"cgroup_id":5120},"syscall":"unshare","abi":"x86_64"}`,
+	},
+	{
+		"object.remove of what nobody knew",
+		happened(13, 3610000000000, event.ObjectRemove, func(e *event.Event) {
+			e.NS = &event.Namespace{Inode: 4026531839, Gen: 1, Initial: true, Label: "host"}
+			e.Object = &event.Object{Kind: "sem", ID: new(int32(8)), Bare: true}
+			e.Cause = event.CauseRMID
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.PPID, e.Process.Comm = 63050, 63050, 63050, 49265, "ipcrm"
+			e.Syscall, e.ABI = "semctl", "x86_64"
+		}),
+		`{"v":1,"seq":13,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"object.remove",` +
+			`"ns":{"inode":4026531839,"gen":1,"initial":true,"label":"host"},` +
+			`"object":{"kind":"sem","id":8},"cause":"rmid",` +
+			`"process":{"pid":63050,"tid":63050,"ns_pid":63050,"ppid":49265,"uid":0,"gid":0,"comm":"ipcrm","parent_comm":"bash","cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"semctl","abi":"x86_64"}`,
 	},
 }
 
@@ -262,7 +562,7 @@ func TestGolden(t *testing.T) {
 
 // TestGoldenSession: the examples keep the promises of the contract.
 func TestGoldenSession(t *testing.T) {
-	var written, lost, atMost uint64
+	var written, found, lost, atMost uint64
 	for i, x := range session {
 		e := x.event
 		if e.Seq != uint64(i+1) {
@@ -272,7 +572,9 @@ func TestGoldenSession(t *testing.T) {
 			t.Errorf("%s is before %s", x.name, session[i-1].name)
 		}
 		switch {
-		case e.Object != nil:
+		case e.Observed != event.ObservedHook:
+			found++
+		case e.Event.IsObject() || e.Event.IsNamespace():
 			written++
 		case e.Lost != nil && e.Lost.AtMost:
 			atMost += e.Lost.Count
@@ -282,7 +584,7 @@ func TestGoldenSession(t *testing.T) {
 	}
 	want := event.Stop{
 		Reason: "signal", Produced: written + 2 + lost, Delivered: written + 2, Lost: lost, Skipped: atMost,
-		Filtered: 2, Written: written,
+		Filtered: 2, Written: written, Found: found,
 	}
 	if diff := cmp.Diff(want, *session[len(session)-1].event.Stop); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -56,6 +56,24 @@ func (n *Namespace) UnmarshalJSON(b []byte) error {
 }
 
 // UnmarshalJSON takes text that is no Unicode from its <name>_hex.
+func (ob *Object) UnmarshalJSON(b []byte) error {
+	type plain Object
+	line := struct {
+		*plain
+		Name foreign `json:"name_hex"`
+		Mode *Mode   `json:"mode"`
+	}{plain: (*plain)(ob)}
+	if err := json.Unmarshal(b, &line); err != nil {
+		return err
+	}
+	line.Name.replace(&ob.Name)
+	if ob.Bare = line.Mode == nil; !ob.Bare {
+		ob.Mode = *line.Mode
+	}
+	return nil
+}
+
+// UnmarshalJSON takes text that is no Unicode from its <name>_hex.
 func (p *Process) UnmarshalJSON(b []byte) error {
 	type plain Process
 	line := struct {
@@ -97,12 +115,17 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	o.time("time", e.Time)
 	o.int("boot_ns", e.BootNS)
 	o.text("event", string(e.Event))
+	o.known("observed", string(e.Observed))
 	if e.NS != nil {
 		o.nested("ns", e.NS.fields)
+	}
+	if e.From != nil {
+		o.nested("from", e.From.fields)
 	}
 	if e.Object != nil {
 		o.nested("object", e.Object.fields)
 	}
+	o.known("cause", string(e.Cause))
 	o.known("errno", e.Errno)
 	if e.Process != nil {
 		o.nested("process", e.Process.fields)
@@ -124,6 +147,18 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	return append(o.b, '}')
 }
 
+// MarshalJSON writes the namespace as it stands in an event.
+func (n *Namespace) MarshalJSON() ([]byte, error) { return alone(n.fields), nil }
+
+// MarshalJSON writes the object as it stands in an event.
+func (ob *Object) MarshalJSON() ([]byte, error) { return alone(ob.fields), nil }
+
+func alone(fields func(*object)) []byte {
+	o := object{b: []byte{'{'}}
+	fields(&o)
+	return append(o.b, '}')
+}
+
 func (n *Namespace) fields(o *object) {
 	o.uint("inode", n.Inode)
 	o.uint("gen", uint64(n.Gen))
@@ -136,24 +171,42 @@ func (n *Namespace) fields(o *object) {
 
 func (ob *Object) fields(o *object) {
 	o.text("kind", ob.Kind)
-	if ob.ID != nil {
-		o.int("id", int64(*ob.ID))
+	number(o.int, "id", ob.ID)
+	if ob.Kind == kindMQ {
+		o.foreign("name", ob.Name)
+		number(o.uint, "ino", ob.Inode)
+	} else if !ob.Bare || ob.Key != 0 {
+		o.text("key", ob.Key.String())
 	}
-	o.text("key", ob.Key.String())
-	if ob.Size != nil {
-		o.uint("size", *ob.Size)
+	number(o.uint, "size", ob.Size)
+	number(o.int, "nsems", ob.NSems)
+	number(o.int, "maxmsg", ob.MaxMsg)
+	number(o.int, "msgsize", ob.MsgSize)
+	if !ob.Bare {
+		o.text("mode", ob.Mode.String())
+		o.texts("flags", ob.Flags)
 	}
-	if ob.NSems != nil {
-		o.int("nsems", int64(*ob.NSems))
+	number(o.uint, "uid", ob.UID)
+	number(o.uint, "gid", ob.GID)
+	if ob.State != nil {
+		o.nested("state", ob.State.fields)
 	}
-	o.text("mode", ob.Mode.String())
-	o.texts("flags", ob.Flags)
-	if ob.UID != nil {
-		o.uint("uid", uint64(*ob.UID))
+}
+
+func (s *State) fields(o *object) {
+	number(o.uint, "messages", s.Messages)
+	number(o.uint, "bytes", s.Bytes)
+	number(o.uint, "nattch", s.Attached)
+	number(o.uint, "cpid", s.CPID)
+	number(o.uint, "lpid", s.LPID)
+	number(o.uint, "lspid", s.LSPID)
+	number(o.uint, "lrpid", s.LRPID)
+	number(o.uint, "cuid", s.CUID)
+	number(o.uint, "cgid", s.CGID)
+	if !s.CTime.IsZero() {
+		o.time("ctime", s.CTime)
 	}
-	if ob.GID != nil {
-		o.uint("gid", uint64(*ob.GID))
-	}
+	o.bool("dest", s.Dest)
 }
 
 func (p *Process) fields(o *object) {
@@ -207,6 +260,7 @@ func (s *Stop) fields(o *object) {
 	o.uint("skipped", s.Skipped)
 	o.uint("filtered", s.Filtered)
 	o.uint("written", s.Written)
+	o.uint("found", s.Found)
 }
 
 // object is a JSON object being written.
@@ -238,6 +292,15 @@ func (o *object) int(name string, v int64) {
 func (o *object) bool(name string, v bool) {
 	o.name(name)
 	o.b = strconv.AppendBool(o.b, v)
+}
+
+// number writes one that is known.
+func number[To, N interface {
+	~int32 | ~int64 | ~uint32 | ~uint64
+}](write func(string, To), name string, v *N) {
+	if v != nil {
+		write(name, To(*v))
+	}
 }
 
 // nanos is RFC 3339 with all nine digits, so that lines compare as text.

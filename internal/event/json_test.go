@@ -18,9 +18,9 @@ import (
 	"github.com/ipctrace/ipctrace/internal/event"
 )
 
-// every is an event with every field there is, none of them zero, each a little
-// different.
-func every() *event.Event {
+// every is an event with every field that the kind of object has, none of them
+// zero but Bare, each a little different.
+func every(kind string) *event.Event {
 	var n uint64
 	var fill func(reflect.Value)
 	fill = func(v reflect.Value) {
@@ -57,18 +57,43 @@ func every() *event.Event {
 	e := new(event.Event)
 	fill(reflect.ValueOf(e).Elem())
 	e.V = event.Version
+	e.Object.Kind, e.Object.Bare = kind, false
+	if kind == "mq" {
+		e.Object.Key = 0
+	} else {
+		e.Object.Name, e.Object.Inode = "", nil
+	}
 	return e
 }
 
 // TestNoFieldForgotten: what the Go types can hold is written and read.
 func TestNoFieldForgotten(t *testing.T) {
-	want := every()
-	got, err := event.Parse(want.AppendJSON(nil))
-	if err != nil {
-		t.Fatal(err)
+	for _, kind := range []string{"shm", "mq"} {
+		want := every(kind)
+		got, err := event.Parse(want.AppendJSON(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", kind, diff)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+}
+
+// TestParts: a namespace or an object alone is written as in an event.
+func TestParts(t *testing.T) {
+	for _, kind := range []string{"shm", "mq"} {
+		e := every(kind)
+		line := string(e.AppendJSON(nil))
+		for name, part := range map[string]json.Marshaler{"ns": e.NS, "object": e.Object} {
+			text, err := json.Marshal(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := `"` + name + `":` + string(text); !strings.Contains(line, want) {
+				t.Errorf("no %s in %s", want, line)
+			}
+		}
 	}
 }
 
@@ -76,11 +101,16 @@ func TestNoFieldForgotten(t *testing.T) {
 // additions are allowed here.
 func TestNames(t *testing.T) {
 	want := map[string]string{
-		"v": "number", "seq": "number", "time": "string", "boot_ns": "number", "event": "string",
+		"v": "number", "seq": "number", "time": "string", "boot_ns": "number", "event": "string", "observed": "string",
 		"ns": "object", "ns.inode": "number", "ns.gen": "number", "ns.id": "number", "ns.initial": "bool", "ns.label": "string",
+		"from": "object", "from.inode": "number", "from.gen": "number", "from.id": "number", "from.initial": "bool", "from.label": "string",
 		"object": "object", "object.kind": "string", "object.id": "number", "object.key": "string", "object.size": "number",
 		"object.nsems": "number", "object.mode": "string", "object.flags": "array", "object.uid": "number", "object.gid": "number",
-		"errno":   "string",
+		"object.name": "string", "object.ino": "number", "object.maxmsg": "number", "object.msgsize": "number",
+		"object.state": "object", "object.state.messages": "number", "object.state.bytes": "number", "object.state.nattch": "number",
+		"object.state.cpid": "number", "object.state.lpid": "number", "object.state.lspid": "number", "object.state.lrpid": "number",
+		"object.state.cuid": "number", "object.state.cgid": "number", "object.state.ctime": "string", "object.state.dest": "bool",
+		"cause": "string", "errno": "string",
 		"process": "object", "process.pid": "number", "process.tid": "number", "process.ns_pid": "number",
 		"process.ppid": "number", "process.uid": "number", "process.gid": "number", "process.comm": "string",
 		"process.parent_comm": "string", "process.cgroup_id": "number", "process.cgroup": "string",
@@ -92,8 +122,11 @@ func TestNames(t *testing.T) {
 		"start.filters": "array", "start.namespaces": "number", "start.unreadable": "number", "start.clock_offset_ns": "number",
 		"stop": "object", "stop.reason": "string", "stop.produced": "number", "stop.delivered": "number",
 		"stop.lost": "number", "stop.skipped": "number", "stop.filtered": "number", "stop.written": "number",
+		"stop.found": "number",
 	}
-	if diff := cmp.Diff(want, names(t, every().AppendJSON(nil))); diff != "" {
+	got := names(t, every("shm").AppendJSON(nil))
+	maps.Copy(got, names(t, every("mq").AppendJSON(nil)))
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -142,15 +175,34 @@ func TestAbsent(t *testing.T) {
 			[]string{"ns", "ns.gen", "ns.inode", "ns.initial", "ns.label"}},
 		{"failed call", event.Event{Object: &event.Object{}},
 			[]string{"object", "object.flags", "object.key", "object.kind", "object.mode"}},
+		{"POSIX queue", event.Event{Object: &event.Object{Kind: "mq"}},
+			[]string{"object", "object.flags", "object.kind", "object.mode", "object.name"}},
+		{"object of which nothing but its id is known", event.Event{Object: &event.Object{Kind: "shm", ID: new(int32), Bare: true}},
+			[]string{"object", "object.id", "object.kind"}},
+		{"the same with its key", event.Event{Object: &event.Object{Kind: "shm", ID: new(int32), Key: 1, Bare: true}},
+			[]string{"object", "object.id", "object.key", "object.kind"}},
+		{"queue of which nothing but its name is known", event.Event{Object: &event.Object{Kind: "mq", Name: "/a", Bare: true}},
+			[]string{"object", "object.kind", "object.name"}},
+		{"state of which nothing was readable", event.Event{Object: &event.Object{Kind: "mq", State: &event.State{}}},
+			[]string{"object", "object.flags", "object.kind", "object.mode", "object.name", "object.state", "object.state.dest"}},
+		{"state of nothing but zeros", event.Event{Object: &event.Object{State: &event.State{
+			Messages: new(uint64), Bytes: new(uint64), Attached: new(uint64), CPID: new(uint32), LPID: new(uint32),
+			LSPID: new(uint32), LRPID: new(uint32), CUID: new(uint32), CGID: new(uint32), CTime: time.Unix(0, 0).UTC(),
+		}}}, []string{
+			"object", "object.flags", "object.key", "object.kind", "object.mode", "object.state", "object.state.bytes",
+			"object.state.cgid", "object.state.cpid", "object.state.ctime", "object.state.cuid", "object.state.dest",
+			"object.state.lpid", "object.state.lrpid", "object.state.lspid", "object.state.messages", "object.state.nattch",
+		}},
 		{"process 0 of root", event.Event{Process: &event.Process{}}, []string{
 			"process", "process.cgroup_id", "process.comm", "process.gid", "process.parent_comm", "process.pid",
 			"process.ppid", "process.tid", "process.uid",
 		}},
 		{"object 0 of root", event.Event{Object: &event.Object{
 			ID: new(int32), Size: new(uint64), NSems: new(int32), UID: new(uint32), GID: new(uint32),
+			MaxMsg: new(int64), MsgSize: new(int64),
 		}}, []string{
-			"object", "object.flags", "object.gid", "object.id", "object.key", "object.kind", "object.mode",
-			"object.nsems", "object.size", "object.uid",
+			"object", "object.flags", "object.gid", "object.id", "object.key", "object.kind", "object.maxmsg", "object.mode",
+			"object.msgsize", "object.nsems", "object.size", "object.uid",
 		}},
 		{"loss", event.Event{Lost: &event.Lost{}}, []string{"lost", "lost.at_most", "lost.count", "lost.from", "lost.to"}},
 		{"start", event.Event{Start: &event.Start{}}, []string{
@@ -158,7 +210,8 @@ func TestAbsent(t *testing.T) {
 			"start.kernel", "start.namespaces", "start.tier", "start.tool", "start.unreadable",
 		}},
 		{"stop", event.Event{Stop: &event.Stop{}}, []string{
-			"stop", "stop.delivered", "stop.filtered", "stop.lost", "stop.produced", "stop.reason", "stop.skipped", "stop.written",
+			"stop", "stop.delivered", "stop.filtered", "stop.found", "stop.lost", "stop.produced", "stop.reason", "stop.skipped",
+			"stop.written",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -184,6 +237,29 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
+// TestBare: what nobody knows is not written, even if something is there.
+func TestBare(t *testing.T) {
+	e := every("shm")
+	e.Object.Bare = true
+	line := e.AppendJSON(nil)
+	got := names(t, line)
+	for _, name := range []string{"object.mode", "object.flags"} {
+		if got[name] != "" {
+			t.Errorf("%s in %s", name, line)
+		}
+	}
+	back, err := event.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !back.Object.Bare || back.Object.Mode != 0 || back.Object.Flags != nil || back.Object.Key != e.Object.Key {
+		t.Errorf("read back as %+v", back.Object)
+	}
+	if again := string(back.AppendJSON(nil)); again != string(line) {
+		t.Errorf("written again: %s\nnot %s", again, line)
+	}
+}
+
 // TestExtremes: every number of 64 bits comes through as it is.
 func TestExtremes(t *testing.T) {
 	e := event.Event{
@@ -191,7 +267,11 @@ func TestExtremes(t *testing.T) {
 		NS: &event.Namespace{Inode: 1<<64 - 1, Gen: 1<<32 - 1, ID: 1<<64 - 1},
 		Object: &event.Object{
 			Kind: "shm", ID: new(int32(1<<31 - 1)), Key: -1, Size: new(uint64(1<<64 - 1)), NSems: new(int32(-1)),
-			Mode: 0o777, UID: new(uint32(1<<32 - 1)), GID: new(uint32(1<<32 - 1)),
+			Mode: 0o777, UID: new(uint32(1<<32 - 1)), GID: new(uint32(1<<32 - 1)), MaxMsg: new(int64(-1 << 63)), MsgSize: new(int64(1<<63 - 1)),
+			State: &event.State{
+				Messages: new(uint64(1<<64 - 1)), Bytes: new(uint64(1<<64 - 1)), Attached: new(uint64(1<<64 - 1)),
+				CPID: new(uint32(1<<32 - 1)), CUID: new(uint32(1<<32 - 1)),
+			},
 		},
 		Process: &event.Process{PID: 1<<32 - 1, CgroupID: 1<<64 - 1},
 		Stop:    &event.Stop{Produced: 1<<64 - 1},
@@ -259,6 +339,8 @@ func checkForeign(t *testing.T, text string) {
 	e := &event.Event{
 		V:         event.Version,
 		NS:        &event.Namespace{Label: text},
+		From:      &event.Namespace{Label: text},
+		Object:    &event.Object{Kind: "mq", Name: text},
 		Process:   &event.Process{Comm: text, ParentComm: text, Cgroup: text},
 		Container: &event.Container{ID: strings.ToValidUTF8(text, ""), Runtime: "docker"},
 	}
@@ -267,6 +349,12 @@ func checkForeign(t *testing.T, text string) {
 	var raw struct {
 		NS struct {
 			Label string `json:"label_hex"`
+		}
+		From struct {
+			Label string `json:"label_hex"`
+		}
+		Object struct {
+			Name string `json:"name_hex"`
 		}
 		Process struct {
 			Comm   string `json:"comm_hex"`
@@ -282,7 +370,7 @@ func checkForeign(t *testing.T, text string) {
 		want = hex.EncodeToString([]byte(text))
 	}
 	for name, got := range map[string]string{
-		"label": raw.NS.Label, "comm": raw.Process.Comm, "parent_comm": raw.Process.Parent, "cgroup": raw.Process.Cgroup,
+		"label": raw.NS.Label, "from's label": raw.From.Label, "name": raw.Object.Name, "comm": raw.Process.Comm, "parent_comm": raw.Process.Parent, "cgroup": raw.Process.Cgroup,
 	} {
 		if got != want {
 			t.Errorf("%s_hex of %q is %q, want %q", name, text, got, want)
@@ -414,11 +502,11 @@ func checkShort(t *testing.T, err error) {
 // TestParseTolerates: a reader of version 1 reads what later programs of version
 // 1 write, who may add fields and types.
 func TestParseTolerates(t *testing.T) {
-	e, err := event.Parse([]byte(` {"v":1,"event":"namespace.create","novel":{"a":[1]},"process":{"exe":"/bin/sh","pid":5}}` + "\n"))
+	e, err := event.Parse([]byte(` {"v":1,"event":"namespace.move","novel":{"a":[1]},"process":{"exe":"/bin/sh","pid":5}}` + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Event != "namespace.create" || e.Process == nil || e.Process.PID != 5 {
+	if e.Event != "namespace.move" || e.Process == nil || e.Process.PID != 5 {
 		t.Errorf("%+v", e)
 	}
 }
@@ -448,7 +536,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%U in %q", r, once)
 			}
 		}
-		if !hasYear(e.Time) || e.Lost != nil && !(hasYear(e.Lost.From) && hasYear(e.Lost.To)) {
+		if !hasYear(e.Time) || e.Lost != nil && !(hasYear(e.Lost.From) && hasYear(e.Lost.To)) ||
+			e.Object != nil && e.Object.State != nil && !hasYear(e.Object.State.CTime) {
 			return
 		}
 		again, err := event.Parse(once)
@@ -473,14 +562,30 @@ func FuzzAppendJSON(f *testing.F) {
 		valid := strings.ToValidUTF8(other, "?")
 		e := &event.Event{
 			V: event.Version, Seq: wide, Time: time.Unix(0, ns).UTC(), BootNS: ns, Event: event.Type(valid),
-			Errno: valid, Syscall: valid, ABI: valid,
+			Errno: valid, Syscall: valid, ABI: valid, Observed: event.Observed(valid), Cause: event.Cause(valid),
 		}
 		n := uint32(narrow)
 		if has&1 != 0 {
 			e.NS = &event.Namespace{Inode: wide, Gen: n, ID: wide, Initial: has&2 != 0, Label: comm}
+			e.From = &event.Namespace{Inode: ^wide, Gen: n, Label: other}
 		}
 		if has&2 != 0 {
 			e.Object = &event.Object{Kind: valid, Key: event.Key(narrow), Mode: event.ModeOf(int32(bits)), Flags: []string{valid, ""}}
+			if has&4 != 0 {
+				e.Object.Kind, e.Object.Key, e.Object.Name, e.Object.Inode = "mq", 0, other, &wide
+				e.Object.MaxMsg, e.Object.MsgSize = &ns, &ns
+			} else if valid == "mq" {
+				e.Object.Key = 0
+			}
+			if has&16 != 0 {
+				e.Object.Bare, e.Object.Mode, e.Object.Flags = true, 0, nil
+			}
+			if has&8 != 0 {
+				e.Object.State = &event.State{
+					Messages: &wide, Bytes: &wide, Attached: &wide, CPID: &n, LPID: &n, LSPID: &n, LRPID: &n, CUID: &n, CGID: &n,
+					CTime: e.Time, Dest: has&1 != 0,
+				}
+			}
 			if has&1 != 0 {
 				e.Object.ID, e.Object.Size, e.Object.NSems, e.Object.UID, e.Object.GID = &narrow, &wide, &narrow, &n, &n
 			}
@@ -503,7 +608,7 @@ func FuzzAppendJSON(f *testing.F) {
 			}
 		}
 		if has&64 != 0 {
-			e.Stop = &event.Stop{Reason: valid, Produced: wide, Delivered: wide, Written: wide}
+			e.Stop = &event.Stop{Reason: valid, Produced: wide, Delivered: wide, Written: wide, Found: wide}
 		}
 		checkLine(t, e)
 	})

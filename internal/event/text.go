@@ -55,9 +55,12 @@ const (
 // ModeOf is the permissions in a get call's last argument.
 func ModeOf(flags int32) Mode { return Mode(flags & 0o777) }
 
-// FlagNames are the names of the other bits in a get call's last argument. What
-// has no name is there as a number.
+// FlagNames are the names of the other bits in a get call's last argument, or of
+// those in the oflag of mq_open. What has no name is there as a number.
 func FlagNames(kind string, flags int32) []string {
+	if kind == kindMQ {
+		return openFlagNames(uint32(flags))
+	}
 	rest := uint32(flags) &^ 0o777
 	names := []string{}
 	take := func(bit uint32, name string) {
@@ -85,6 +88,25 @@ func FlagNames(kind string, flags int32) []string {
 	return names
 }
 
+// openFlagNames are those of include/uapi/asm-generic/fcntl.h that mq_open takes.
+func openFlagNames(flags uint32) []string {
+	names := []string{[...]string{"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"}[flags&0o3]}
+	rest := flags &^ 0o3
+	for _, f := range []struct {
+		bit  uint32
+		name string
+	}{{0o100, "O_CREAT"}, {0o200, "O_EXCL"}, {0o4000, "O_NONBLOCK"}, {0o2000000, "O_CLOEXEC"}} {
+		if rest&f.bit != 0 {
+			names = append(names, f.name)
+			rest &^= f.bit
+		}
+	}
+	if rest != 0 {
+		names = append(names, fmt.Sprintf("0x%x", rest))
+	}
+	return names
+}
+
 // ErrnoName is the name of an errno, "EEXIST", or "errno 531" for one that has
 // none.
 func ErrnoName(errno unix.Errno) string {
@@ -103,11 +125,15 @@ func (n *Namespace) String() string {
 	return fmt.Sprintf("%d.%d", n.Inode, n.Gen)
 }
 
-// ParseType reads a type's name, whole or without "object.".
+// kindMQ is the one kind of object that has a name and no key.
+const kindMQ = "mq"
+
+// ParseType reads a type's name, whole, or without what stands before its dot
+// where no other type is called so: "create" is "object.create".
 func ParseType(s string) (Type, error) {
 	names := make([]string, len(Types))
 	for i, t := range Types {
-		if s == string(t) || s == strings.TrimPrefix(string(t), "object.") {
+		if _, word, _ := strings.Cut(string(t), "."); s == string(t) || s == word {
 			return t, nil
 		}
 		names[i] = string(t)
