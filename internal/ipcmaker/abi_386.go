@@ -9,6 +9,3 @@ const (
 	setresuid = unix.SYS_SETRESUID32
 	setresgid = unix.SYS_SETRESGID32
 )
-
-// multiplexed are the calls of ipc(2): include/uapi/linux/ipc.h.
-var multiplexed = map[string]uintptr{"semget": 2, "msgget": 13, "shmget": 23}

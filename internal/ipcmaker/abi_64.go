@@ -14,5 +14,3 @@ const (
 	setresuid = unix.SYS_SETRESUID
 	setresgid = unix.SYS_SETRESGID
 )
-
-var multiplexed map[string]uintptr

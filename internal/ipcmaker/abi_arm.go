@@ -8,5 +8,3 @@ const (
 	setresuid = unix.SYS_SETRESUID32
 	setresgid = unix.SYS_SETRESGID32
 )
-
-var multiplexed map[string]uintptr

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refuseMsgget installs a seccomp filter for this thread: msgget does not run
-// and returns errno, or 0.
-func refuseMsgget(errno uint32) error {
+// refuse installs a seccomp filter for this thread: a native call does not run and
+// returns errno, or 0.
+func refuse(call string, errno uint32) error {
 	const number = 0 // offset of nr in struct seccomp_data
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: uint32(numbers["msgget"])},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: uint32(numbers[call])},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | errno},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
