@@ -14,6 +14,7 @@
 /* include/linux/ns_common.h */
 struct ns_common {
 	unsigned int inum;
+	const void *ops; /* the same in all namespaces of a type */
 };
 
 /*
@@ -24,15 +25,31 @@ struct ns_common___id {
 	__u64 ns_id;
 };
 
+/* include/linux/xarray.h, include/linux/idr.h: radix_tree_root is a macro for xarray */
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
 /* ipc/util.h, include/linux/ipc_namespace.h */
 struct ipc_ids {
 	unsigned short seq; /* of the newest object */
 	int last_idx;       /* likewise (5.2); -1 before the first */
+	struct idr ipcs_idr;
 };
 
 struct ipc_namespace {
 	struct ipc_ids ids[3];
 	int sem_ctls[4]; /* [0] is SEMMSL */
+	struct vfsmount *mq_mnt; /* CONFIG_POSIX_MQUEUE */
 	struct ns_common ns;
 };
 
@@ -74,6 +91,72 @@ struct cred {
 	kgid_t egid;
 };
 
+/* include/linux/ipc.h */
+struct kern_ipc_perm {
+	int id;
+	int key;
+	kuid_t uid;
+	kgid_t gid;
+	unsigned short mode;
+};
+
+/* include/linux/fs.h, include/linux/dcache.h, include/linux/mount.h, include/linux/fdtable.h */
+struct super_block {
+	void *s_fs_info; /* of mqueue: the namespace; NULL once that is ending */
+};
+
+struct inode {
+	unsigned short i_mode;
+	kuid_t i_uid;
+	kgid_t i_gid;
+	unsigned int i_nlink;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
+};
+
+struct vfsmount {
+	struct super_block *mnt_sb;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* ipc/mqueue.c */
+struct mq_attr {
+	long mq_maxmsg;
+	long mq_msgsize;
+};
+
+struct mqueue_inode_info {
+	struct inode vfs_inode;
+	struct mq_attr attr;
+};
+
 /* arch/{x86,arm64}/include/asm/thread_info.h; status is x86's alone */
 struct thread_info {
 	unsigned long flags;
@@ -89,12 +172,14 @@ struct seccomp {
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
+	unsigned int flags; /* PF_* */
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct cred *cred;
 	char comm[16];
+	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct seccomp seccomp; /* CONFIG_SECCOMP */
 };

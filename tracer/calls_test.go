@@ -43,7 +43,7 @@ func (w way) String() string {
 // step is one call and what must be told of it.
 type step struct {
 	op      string
-	verdict tracer.Verdict
+	verdict tracer.Action
 	errno   unix.Errno
 	// unsure: without hooks inside the kernel, created and found look the same.
 	unsure bool
@@ -55,37 +55,37 @@ func steps() []step {
 	const create, excl = 0o1000, 0o2000
 	call := func(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 	return []step{
-		{op: call("msgget:0:%d", 0o600), verdict: tracer.VerdictCreate},
-		{op: call("msgget:0:%d", create|excl|0o640), verdict: tracer.VerdictCreate},
-		{op: call("msgget:%d:%d", k, 0), verdict: tracer.VerdictFail, errno: unix.ENOENT},
-		{op: call("msgget:%d:%d", k, create|0o644), verdict: tracer.VerdictCreate, unsure: true},
-		{op: call("msgget:%d:%d", k, create|0o644), verdict: tracer.VerdictOpen, unsure: true},
-		{op: call("msgget:%d:%d", k, 0), verdict: tracer.VerdictOpen},
-		{op: call("msgget:%d:%d", k, create|excl|0o600), verdict: tracer.VerdictFail, errno: unix.EEXIST},
+		{op: call("msgget:0:%d", 0o600), verdict: tracer.ActionCreate},
+		{op: call("msgget:0:%d", create|excl|0o640), verdict: tracer.ActionCreate},
+		{op: call("msgget:%d:%d", k, 0), verdict: tracer.ActionFail, errno: unix.ENOENT},
+		{op: call("msgget:%d:%d", k, create|0o644), verdict: tracer.ActionCreate, unsure: true},
+		{op: call("msgget:%d:%d", k, create|0o644), verdict: tracer.ActionOpen, unsure: true},
+		{op: call("msgget:%d:%d", k, 0), verdict: tracer.ActionOpen},
+		{op: call("msgget:%d:%d", k, create|excl|0o600), verdict: tracer.ActionFail, errno: unix.EEXIST},
 
-		{op: call("shmget:0:%d:%d", 100, 0o600), verdict: tracer.VerdictCreate},
-		{op: call("shmget:%d:%d:%d", k, 4097, create|excl|0o666), verdict: tracer.VerdictCreate},
-		{op: call("shmget:%d:%d:%d", k, 10, 0o400), verdict: tracer.VerdictOpen},
-		{op: call("shmget:%d:%d:%d", k, 10, create|0o400), verdict: tracer.VerdictOpen, unsure: true},
-		{op: call("shmget:%d:%d:%d", k, 1<<20, 0), verdict: tracer.VerdictFail, errno: unix.EINVAL},
-		{op: call("shmget:%d:%d:%d", k+1, 4096, 0), verdict: tracer.VerdictFail, errno: unix.ENOENT},
-		{op: call("shmget:%d:%d:%d", k+1, 0, create|0o600), verdict: tracer.VerdictFail, errno: unix.EINVAL},
-		{op: call("shmget:%d:%d:%d", k+1, 8192, create|0o600), verdict: tracer.VerdictCreate, unsure: true},
+		{op: call("shmget:0:%d:%d", 100, 0o600), verdict: tracer.ActionCreate},
+		{op: call("shmget:%d:%d:%d", k, 4097, create|excl|0o666), verdict: tracer.ActionCreate},
+		{op: call("shmget:%d:%d:%d", k, 10, 0o400), verdict: tracer.ActionOpen},
+		{op: call("shmget:%d:%d:%d", k, 10, create|0o400), verdict: tracer.ActionOpen, unsure: true},
+		{op: call("shmget:%d:%d:%d", k, 1<<20, 0), verdict: tracer.ActionFail, errno: unix.EINVAL},
+		{op: call("shmget:%d:%d:%d", k+1, 4096, 0), verdict: tracer.ActionFail, errno: unix.ENOENT},
+		{op: call("shmget:%d:%d:%d", k+1, 0, create|0o600), verdict: tracer.ActionFail, errno: unix.EINVAL},
+		{op: call("shmget:%d:%d:%d", k+1, 8192, create|0o600), verdict: tracer.ActionCreate, unsure: true},
 
-		{op: call("semget:0:%d:%d", 3, 0o600), verdict: tracer.VerdictCreate},
-		{op: call("semget:%d:%d:%d", k, 5, create|0o600), verdict: tracer.VerdictCreate, unsure: true},
-		{op: call("semget:%d:%d:%d", k, 5, create|excl|0o600), verdict: tracer.VerdictFail, errno: unix.EEXIST},
-		{op: call("semget:%d:%d:%d", k, 0, 0), verdict: tracer.VerdictOpen},
-		{op: call("semget:%d:%d:%d", k, 6, 0), verdict: tracer.VerdictFail, errno: unix.EINVAL},
-		{op: call("semget:%d:%d:%d", k+1, 0, create), verdict: tracer.VerdictFail, errno: unix.EINVAL},
-		{op: call("semget:%d:%d:%d", k+1, -1, create), verdict: tracer.VerdictFail, errno: unix.EINVAL},
-		{op: call("semget:%d:%d:%d", k+1, 1<<30, create), verdict: tracer.VerdictFail, errno: unix.EINVAL},
-		{op: call("semget:%d:%d:%d", k+1, 1, 0), verdict: tracer.VerdictFail, errno: unix.ENOENT},
+		{op: call("semget:0:%d:%d", 3, 0o600), verdict: tracer.ActionCreate},
+		{op: call("semget:%d:%d:%d", k, 5, create|0o600), verdict: tracer.ActionCreate, unsure: true},
+		{op: call("semget:%d:%d:%d", k, 5, create|excl|0o600), verdict: tracer.ActionFail, errno: unix.EEXIST},
+		{op: call("semget:%d:%d:%d", k, 0, 0), verdict: tracer.ActionOpen},
+		{op: call("semget:%d:%d:%d", k, 6, 0), verdict: tracer.ActionFail, errno: unix.EINVAL},
+		{op: call("semget:%d:%d:%d", k+1, 0, create), verdict: tracer.ActionFail, errno: unix.EINVAL},
+		{op: call("semget:%d:%d:%d", k+1, -1, create), verdict: tracer.ActionFail, errno: unix.EINVAL},
+		{op: call("semget:%d:%d:%d", k+1, 1<<30, create), verdict: tracer.ActionFail, errno: unix.EINVAL},
+		{op: call("semget:%d:%d:%d", k+1, 1, 0), verdict: tracer.ActionFail, errno: unix.ENOENT},
 
 		{op: "uid:1000"},
-		{op: call("msgget:%d:%d", k, 0o600), verdict: tracer.VerdictFail, errno: unix.EACCES},
-		{op: call("semget:%d:%d:%d", k, 0, 0o200), verdict: tracer.VerdictFail, errno: unix.EACCES},
-		{op: call("shmget:0:%d:%d", 1, 0o700), verdict: tracer.VerdictCreate},
+		{op: call("msgget:%d:%d", k, 0o600), verdict: tracer.ActionFail, errno: unix.EACCES},
+		{op: call("semget:%d:%d:%d", k, 0, 0o200), verdict: tracer.ActionFail, errno: unix.EACCES},
+		{op: call("shmget:0:%d:%d", 1, 0o700), verdict: tracer.ActionCreate},
 	}
 }
 
@@ -94,9 +94,9 @@ func noSpace() []step {
 	const create = 0o1000
 	return []step{
 		{op: "sysctl:msgmni=0"}, {op: "sysctl:shmmni=0"}, {op: "sysctl:sem=32000 1024000000 500 0"},
-		{op: fmt.Sprintf("msgget:%d:%d", key(), create|0o600), verdict: tracer.VerdictFail, errno: unix.ENOSPC},
-		{op: fmt.Sprintf("shmget:%d:1:%d", key(), create|0o600), verdict: tracer.VerdictFail, errno: unix.ENOSPC},
-		{op: fmt.Sprintf("semget:%d:1:%d", key(), create|0o600), verdict: tracer.VerdictFail, errno: unix.ENOSPC},
+		{op: fmt.Sprintf("msgget:%d:%d", key(), create|0o600), verdict: tracer.ActionFail, errno: unix.ENOSPC},
+		{op: fmt.Sprintf("shmget:%d:1:%d", key(), create|0o600), verdict: tracer.ActionFail, errno: unix.ENOSPC},
+		{op: fmt.Sprintf("semget:%d:1:%d", key(), create|0o600), verdict: tracer.ActionFail, errno: unix.ENOSPC},
 	}
 }
 
@@ -117,39 +117,39 @@ func calls(steps []step) []step {
 
 // fact is what an event says, as far as the caller can say it too.
 type fact struct {
-	Call    string
-	Key     int32
-	Size    uint64
-	NSems   int32
-	Flags   int32
-	ID      int32
-	Errno   int
-	PID     int
-	NSPID   int
-	NS      uint64
-	Verdict tracer.Verdict
-	ABI     tracer.ABI
-	IPC     bool
+	Call   string
+	Key    int32
+	Size   uint64
+	NSems  int32
+	Flags  int32
+	ID     int32
+	Errno  int
+	PID    int
+	NSPID  int
+	NS     uint64
+	Action tracer.Action
+	ABI    tracer.ABI
+	IPC    bool
 }
 
 func told(e tracer.Event) fact {
 	return fact{
-		Call: e.Kind.Call(), Key: e.Key, Size: e.Size, NSems: e.Sems, Flags: e.Flags, ID: e.ID, Errno: int(e.Errno),
-		PID: int(e.PID), NSPID: int(e.NSPID), NS: uint64(e.Namespace), Verdict: e.Verdict, ABI: e.ABI, IPC: e.IPCCall,
+		Call: e.Kind.String() + "get", Key: e.Key, Size: e.Size, NSems: e.Sems, Flags: e.Flags, ID: e.ID, Errno: int(e.Errno),
+		PID: int(e.PID), NSPID: int(e.NSPID), NS: uint64(e.Namespace), Action: e.Action, ABI: e.ABI, IPC: e.Syscall() == "ipc",
 	}
 }
 
-func done(m maker, r result, w way, v tracer.Verdict) fact {
+func done(m maker, r result, w way, v tracer.Action) fact {
 	return fact{
 		Call: r.Call, Key: r.Key, Size: r.Size, NSems: r.NSems, Flags: r.Flags, ID: r.ID, Errno: r.Errno,
-		PID: m.pid, NSPID: r.PID, NS: r.NS, Verdict: v, ABI: w.abi, IPC: w.ipc,
+		PID: m.pid, NSPID: r.PID, NS: r.NS, Action: v, ABI: w.abi, IPC: w.ipc,
 	}
 }
 
 // verdictOn is what the tier can say of a step.
-func (s step) verdictOn(tier tracer.Tier) tracer.Verdict {
+func (s step) verdictOn(tier tracer.Tier) tracer.Action {
 	if s.unsure && tier == tracer.Syscall {
-		return tracer.VerdictGet
+		return tracer.ActionGet
 	}
 	return s.verdict
 }
@@ -198,10 +198,15 @@ func checkSteps(t *testing.T, tier tracer.Tier, w way, steps []step) {
 // needX32 skips where the kernel has no x32: then there is nothing to see.
 func needX32(t *testing.T) {
 	t.Helper()
-	const getpid = 39 | 0x40000000
-	if _, _, errno := unix.Syscall(getpid, 0, 0, 0); errno == unix.ENOSYS {
+	if !haveX32() {
 		t.Skip("n/a: this kernel has no x32")
 	}
+}
+
+func haveX32() bool {
+	const getpid = 39 | 0x40000000
+	_, _, errno := unix.Syscall(getpid, 0, 0, 0)
+	return errno != unix.ENOSYS
 }
 
 // TestKernelThreads: threads of one process, each in a namespace of its own.
@@ -224,7 +229,7 @@ func TestKernelThreads(t *testing.T) {
 			spaces[r.NS] = true
 		}
 		for _, e := range of(events, m.pid) {
-			got[where{int(e.TID), uint64(e.Namespace), e.Kind.Call()}]++
+			got[where{int(e.TID), uint64(e.Namespace), e.Syscall()}]++
 		}
 		if diff := gocmp.Diff(want, got); diff != "" || len(spaces) != threads {
 			t.Errorf("%d namespaces, want %d; done (-) and told (+):\n%s", len(spaces), threads, diff)
@@ -242,7 +247,7 @@ func TestKernelSeccomp(t *testing.T) {
 		}, m.number(3+int(tier-tracer.Fentry)))
 		var got []string
 		for _, e := range of(events, m.pid) {
-			got = append(got, e.Kind.String()+" "+e.Verdict.String())
+			got = append(got, e.Kind.String()+" "+e.Action.String())
 		}
 		want := []string{"msg create", "msg create", "sem create"}
 		if tier == tracer.Syscall { // it saw a result: whose, it cannot know

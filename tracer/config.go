@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -53,6 +54,10 @@ type Config struct {
 	ExceptNamespace uint32   // inode number; 0: none
 	PIDs            []uint32 // processes (thread groups), numbers of the initial pid namespace; none: all
 	UIDs            []uint32 // real, of the initial user namespace; none: all
+
+	// Idle, if not nil, is called by Events, a hundred times a second while
+	// nothing happens: all that was recorded before boot time at has been yielded.
+	Idle func(at time.Duration)
 }
 
 func (c *Config) validate() error {

@@ -17,16 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// record is the bytes of raw, as the kernel would write them.
-func record(raw ipctraceEvent) []byte {
+// record is the bytes of a struct, as the kernel would write them.
+func record[T ipctraceEvent | ipctraceMqEvent](raw T) []byte {
 	return append([]byte{}, unsafe.Slice((*byte)(unsafe.Pointer(&raw)), unsafe.Sizeof(raw))...)
 }
 
 func sample() ipctraceEvent {
 	return ipctraceEvent{
 		BootNs: 3600e9, Lost: 2, CgroupId: 5120, NsId: 53254, Size: 4096, NsInum: 4026532765, Cpu: 3, Key: -2, Flags: 0o1644,
-		Ret: 32769, Pid: 10, Tid: 11, NsPid: 12, Ppid: 13, Uid: 14, Gid: 15, Euid: 16, Egid: 17,
-		Kind: ipctraceKindKIND_SHM, Verdict: ipctraceVerdictVERDICT_OPEN, Abi: ipctraceAbiABI_X32,
+		Ret: 32769, Pid: 10, Tid: 11, NsPid: 12, Ppid: 13, Uid: 14, Gid: 15, Owner: 16, Group: 17, Nr: 29,
+		Kind: ipctraceKindKIND_SHM, Action: ipctraceActionACTION_OPEN, Abi: ipctraceAbiABI_X32,
 		Comm: [16]byte{'a', 0xff, 'b', 0, 'c'}, ParentComm: [16]byte{'s', 'h'},
 	}
 }
@@ -40,7 +40,7 @@ func TestDecode(t *testing.T) {
 		return record(raw)
 	}
 	fail := func(ret int32) []byte {
-		return changed(func(r *ipctraceEvent) { r.Ret, r.Verdict = ret, ipctraceVerdictVERDICT_FAIL })
+		return changed(func(r *ipctraceEvent) { r.Ret, r.Action = ret, ipctraceActionACTION_FAIL })
 	}
 	for _, test := range []struct {
 		name   string
@@ -53,21 +53,24 @@ func TestDecode(t *testing.T) {
 		{"failed", fail(-17), ""},
 		{"nothing", nil, fmt.Sprintf("malformed record: 0 bytes, want %d", size)},
 		{"a byte short", whole[:size-1], fmt.Sprintf("malformed record: %d bytes, want %d", size-1, size)},
-		{"kind", changed(func(r *ipctraceEvent) { r.Kind = 3 }), "malformed record: kind 3"},
+		{"kind", changed(func(r *ipctraceEvent) { r.Kind = 4 }), "malformed record: kind 4"},
 		{"huge kind", changed(func(r *ipctraceEvent) { r.Kind = 1<<32 - 1 }), "malformed record: kind 4294967295"},
-		{"verdict", changed(func(r *ipctraceEvent) { r.Verdict = 4 }), "malformed record: verdict 4"},
+		{"action", changed(func(r *ipctraceEvent) { r.Action = 9 }), "malformed record: action 9"},
+		{"cause", changed(func(r *ipctraceEvent) { r.Cause = 6 }), "malformed record: cause 6"},
+		{"queue without its own part", changed(func(r *ipctraceEvent) { r.Kind = ipctraceKindKIND_MQ }),
+			fmt.Sprintf("malformed record: %d bytes, want %d", size, unsafe.Sizeof(ipctraceMqEvent{}))},
 		{"abi", changed(func(r *ipctraceEvent) { r.Abi = 5 }), "malformed record: abi 5"},
-		{"failed with an id", fail(0), "malformed record: result 0 with verdict fail"},
-		{"found with an errno", changed(func(r *ipctraceEvent) { r.Ret = -17 }), "malformed record: result -17 with verdict open"},
+		{"failed with an id", fail(0), "malformed record: result 0 with action fail"},
+		{"found with an errno", changed(func(r *ipctraceEvent) { r.Ret = -17 }), "malformed record: result -17 with action open"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var raw ipctraceEvent
+			var raw ipctraceMqEvent
 			err := decode(test.sample, &raw)
 			switch {
 			case test.want == "" && err != nil:
 				t.Fatal(err)
 			case test.want == "":
-				if diff := cmp.Diff(test.sample[:size], record(raw)); diff != "" {
+				if diff := cmp.Diff(test.sample[:size], record(raw.Event)); diff != "" {
 					t.Error(diff)
 				}
 			case err == nil || err.Error() != test.want || !errors.Is(err, errRecord):
@@ -86,15 +89,22 @@ func TestNewEvent(t *testing.T) {
 		want   func(*Event)
 	}{
 		{"segment found", func(*ipctraceEvent) {}, func(e *Event) {}},
-		{"segment made", func(r *ipctraceEvent) { r.Verdict, r.Ret = 0, 0 }, func(e *Event) { e.Verdict, e.ID = VerdictCreate, 0 }},
+		{"segment made", func(r *ipctraceEvent) { r.Action, r.Ret = 0, 0 }, func(e *Event) { e.Action, e.ID = ActionCreate, 0 }},
 		{"queue", func(r *ipctraceEvent) { r.Kind = ipctraceKindKIND_MSG }, func(e *Event) { e.Kind, e.Size = Msg, 0 }},
 		{"set", func(r *ipctraceEvent) { r.Kind, r.Size = ipctraceKindKIND_SEM, 5 },
 			func(e *Event) { e.Kind, e.Size, e.Sems = Sem, 0, 5 }},
 		{"set of fewer than none", func(r *ipctraceEvent) { r.Kind, r.Size = ipctraceKindKIND_SEM, 1<<64-1 },
 			func(e *Event) { e.Kind, e.Size, e.Sems = Sem, 0, -1 }},
-		{"failed", func(r *ipctraceEvent) { r.Verdict, r.Ret = ipctraceVerdictVERDICT_FAIL, -int32(unix.EEXIST) },
-			func(e *Event) { e.Verdict, e.ID, e.Errno = VerdictFail, -1, unix.EEXIST }},
-		{"by ipc(2)", func(r *ipctraceEvent) { r.Entry = ipctraceEntryENTRY_IPC }, func(e *Event) { e.IPCCall = true }},
+		{"failed", func(r *ipctraceEvent) { r.Action, r.Ret = ipctraceActionACTION_FAIL, -int32(unix.EEXIST) },
+			func(e *Event) { e.Action, e.ID, e.Errno = ActionFail, -1, unix.EEXIST }},
+		{"by ipc(2)", func(r *ipctraceEvent) { r.Abi, r.Nr = ipctraceAbiABI_I386, 117 },
+			func(e *Event) { e.ABI, e.Nr = I386, 117 }},
+		{"removed by the kernel", func(r *ipctraceEvent) {
+			r.Action, r.Cause, r.Known, r.ByKernel = ipctraceActionACTION_REMOVE, ipctraceCauseCAUSE_NAMESPACE, 1, 1
+		}, func(e *Event) { e.Action, e.Cause, e.Known, e.ByKernel = ActionRemove, CauseNamespace, true, true }},
+		{"namespace born", func(r *ipctraceEvent) {
+			r.Action, r.FromInum, r.FromId = ipctraceActionACTION_NS_CREATE, 4026531839, 4098
+		}, func(e *Event) { e.Action, e.From, e.FromID = ActionNamespaceCreate, 4026531839, 4098 }},
 		{"all sixteen bytes of a name",
 			func(r *ipctraceEvent) { copy(r.Comm[:], "0123456789abcdef"); r.ParentComm = [16]byte{} },
 			func(e *Event) { e.Comm, e.ParentComm = "0123456789abcdef", "" }},
@@ -104,12 +114,12 @@ func TestNewEvent(t *testing.T) {
 			test.change(&raw)
 			want := Event{
 				Time: time.Unix(0, int64(1001*time.Hour)).UTC(), Boot: time.Hour, CPU: 3,
-				Namespace: 4026532765, NamespaceID: 53254, Kind: Shm, Verdict: VerdictOpen, ID: 32769, Key: -2, Flags: 0o1644,
-				Size: 4096, ABI: X32, PID: 10, TID: 11, NSPID: 12, PPID: 13, UID: 14, GID: 15, EUID: 16, EGID: 17,
+				Namespace: 4026532765, NamespaceID: 53254, Kind: Shm, Action: ActionOpen, ID: 32769, Key: -2, Flags: 0o1644,
+				Size: 4096, ABI: X32, Nr: 29, PID: 10, TID: 11, NSPID: 12, PPID: 13, UID: 14, GID: 15, Owner: 16, Group: 17,
 				CgroupID: 5120, Comm: "a\xffb", ParentComm: "sh",
 			}
 			test.want(&want)
-			got := newEvent(&raw, f.clock())
+			got := newEvent(&ipctraceMqEvent{Event: raw}, f.clock())
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -119,14 +129,19 @@ func TestNewEvent(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
-		Msg.String(): "msg", Shm.String(): "shm", Sem.String(): "sem", Kind(3).String(): "unknown(3)",
-		Msg.Call(): "msgget", Shm.Call(): "shmget", Sem.Call(): "semget",
-		VerdictCreate.String(): "create", VerdictOpen.String(): "open", VerdictGet.String(): "get", VerdictFail.String(): "fail",
-		Verdict(1<<32 - 1).String(): "unknown(4294967295)",
-		X86_64.String():             "x86_64", I386.String(): "i386", X32.String(): "x32", ARM64.String(): "arm64", ARM32.String(): "arm32",
-		ABI(5).String():                              "unknown(5)",
-		(&Event{Kind: Sem}).Syscall():                "semget",
-		(&Event{Kind: Sem, IPCCall: true}).Syscall(): "ipc",
+		Msg.String(): "msg", Shm.String(): "shm", Sem.String(): "sem", MQ.String(): "mq", Kind(4).String(): "unknown(4)",
+		ActionCreate.String(): "create", ActionOpen.String(): "open", ActionGet.String(): "get", ActionFail.String(): "fail",
+		Action(1<<32 - 1).String(): "unknown(4294967295)",
+		X86_64.String():            "x86_64", I386.String(): "i386", X32.String(): "x32", ARM64.String(): "arm64", ARM32.String(): "arm32",
+		ABI(5).String():                                         "unknown(5)",
+		(&Event{ABI: X86_64, Nr: 64}).Syscall():                 "semget",
+		(&Event{ABI: X32, Nr: 67}).Syscall():                    "shmdt",
+		(&Event{ABI: I386, Nr: 117}).Syscall():                  "ipc",
+		(&Event{ABI: ARM64, Nr: 435}).Syscall():                 "clone3",
+		(&Event{ABI: ARM32, Nr: 274}).Syscall():                 "mq_open",
+		(&Event{ABI: ARM64, Nr: 9999}).Syscall():                "",
+		(&Event{ABI: ARM64, Nr: -1}).Syscall():                  "",
+		(&Event{ABI: X86_64, Nr: 64, ByKernel: true}).Syscall(): "",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -137,13 +152,18 @@ func TestNames(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(record(sample()))
 	f.Add(record(ipctraceEvent{}))
-	f.Add(record(ipctraceEvent{Ret: -1 << 31, Verdict: ipctraceVerdictVERDICT_FAIL, BootNs: 1<<64 - 1, Size: 1<<64 - 1}))
+	queue := ipctraceMqEvent{Event: sample(), Maxmsg: 10, Msgsize: 8192, Mode: 0o600, Ino: 1 << 40}
+	queue.Event.Kind = ipctraceKindKIND_MQ
+	copy(queue.Name[:], strings.Repeat("n\x1b", 200)) // without a NUL
+	f.Add(record(queue))
+	f.Add(record(ipctraceEvent{Ret: -1 << 31, Action: ipctraceActionACTION_FAIL, BootNs: 1<<64 - 1, Size: 1<<64 - 1}))
 	f.Add([]byte(nil))
 	// Where in a record its enums are, for the mutations to find.
 	for _, offset := range []uintptr{
-		unsafe.Offsetof(ipctraceEvent{}.Kind), unsafe.Offsetof(ipctraceEvent{}.Verdict), unsafe.Offsetof(ipctraceEvent{}.Abi),
+		unsafe.Offsetof(ipctraceEvent{}.Kind), unsafe.Offsetof(ipctraceEvent{}.Action), unsafe.Offsetof(ipctraceEvent{}.Abi),
+		unsafe.Offsetof(ipctraceEvent{}.Cause),
 	} {
-		for value := range uint32(6) {
+		for value := range uint32(10) {
 			b := record(sample())
 			binary.NativeEndian.PutUint32(b[offset:], value)
 			f.Add(b)
@@ -151,7 +171,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	fake := fakeClock{offset: time.Hour}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var raw ipctraceEvent
+		var raw ipctraceMqEvent
 		if err := decode(b, &raw); err != nil {
 			if !errors.Is(err, errRecord) || len(err.Error()) > 100 {
 				t.Errorf("error %q", err)
@@ -159,16 +179,19 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		e := newEvent(&raw, fake.clock())
-		for _, s := range []string{e.Kind.String(), e.Verdict.String(), e.ABI.String()} {
-			if strings.HasPrefix(s, "unknown") {
+		for _, s := range []string{e.Kind.String(), e.Action.String(), e.Cause.String(), e.ABI.String()} {
+			if strings.HasPrefix(s, "unknown(") {
 				t.Errorf("%s in %+v", s, e)
 			}
 		}
-		if failed := e.Verdict == VerdictFail; failed != (e.ID == -1) || failed != (e.Errno != 0) || e.ID < -1 {
-			t.Errorf("id %d, errno %d with verdict %v", e.ID, e.Errno, e.Verdict)
+		if failed := e.Action == ActionFail; (failed || e.Kind == MQ) != (e.ID == -1) || failed != (e.Errno != 0) || e.ID < -1 {
+			t.Errorf("id %d, errno %d with action %v", e.ID, e.Errno, e.Action)
 		}
 		if e.Kind != Shm && e.Size != 0 || e.Kind != Sem && e.Sems != 0 {
 			t.Errorf("%v of %d bytes and %d semaphores", e.Kind, e.Size, e.Sems)
+		}
+		if len(e.Queue.Name) > 257 || strings.Contains(e.Queue.Name, "\x00") || e.Kind != MQ && e.Queue != (Queue{}) {
+			t.Errorf("queue %+v of kind %v", e.Queue, e.Kind)
 		}
 		for _, comm := range []string{e.Comm, e.ParentComm} {
 			if len(comm) > 16 || strings.Contains(comm, "\x00") {
@@ -203,7 +226,7 @@ func TestLayout(t *testing.T) {
 	for arch, spec := range objects(t) {
 		for name, typ := range map[string]reflect.Type{
 			"event": reflect.TypeFor[ipctraceEvent](), "counters": reflect.TypeFor[ipctraceCounters](),
-			"selector": reflect.TypeFor[ipctraceSelector](),
+			"selector": reflect.TypeFor[ipctraceSelector](), "mq_event": reflect.TypeFor[ipctraceMqEvent](),
 		} {
 			t.Run(arch+" "+name, func(t *testing.T) {
 				var s *btf.Struct
@@ -247,15 +270,25 @@ func fields(typ reflect.Type) (places []place) {
 		if f.Name == "_" {
 			continue // structs.HostLayout
 		}
-		places = append(places, place{strings.ToLower(f.Name), int(f.Offset), int(f.Type.Size()), f.Type.Kind() == reflect.Int32})
+		places = append(places, place{strings.ToLower(f.Name), int(f.Offset), int(f.Type.Size()), f.Type.Kind() == reflect.Int32 || f.Type.Kind() == reflect.Int64})
 	}
 	return places
+}
+
+// spoken turns a name of the C side into that of this one.
+func spoken(name string) string {
+	if rest, ok := strings.CutPrefix(name, "NS_"); ok {
+		name = "namespace " + rest
+	}
+	return strings.ToLower(name)
 }
 
 // TestEnums: every value that the kernel side can say has a name here.
 func TestEnums(t *testing.T) {
 	for arch, spec := range objects(t) {
-		for enum, names := range map[string][]string{"kind": kindNames[:], "verdict": verdictNames[:], "abi": abiNames[:]} {
+		for enum, names := range map[string][]string{
+			"kind": kindNames[:], "action": actionNames[:], "cause": causeNames[:], "abi": abiNames[:],
+		} {
 			t.Run(arch+" "+enum, func(t *testing.T) {
 				var e *btf.Enum
 				if err := spec.Types.TypeByName(enum, &e); err != nil {
@@ -266,7 +299,7 @@ func TestEnums(t *testing.T) {
 					if v.Value >= uint64(len(said)) {
 						t.Fatalf("%s is %d of %d", v.Name, v.Value, len(said))
 					}
-					said[v.Value] = strings.ToLower(strings.TrimPrefix(v.Name, strings.ToUpper(enum)+"_"))
+					said[v.Value] = spoken(strings.TrimPrefix(v.Name, strings.ToUpper(enum)+"_"))
 				}
 				if diff := cmp.Diff(said, names); diff != "" {
 					t.Errorf("-BTF +Go:\n%s", diff)

@@ -12,7 +12,7 @@
 // There are two sets of hooks. [Fentry] hooks the functions that every path
 // ends in, knows for certain whether an object was made or found, and costs
 // other system calls nothing. [Syscall] hooks the exit of every system call; it
-// is for kernels that refuse the first, and says [VerdictGet] where the
+// is for kernels that refuse the first, and says [ActionGet] where the
 // arguments leave open whether the object was made or found. [Auto] takes the
 // first that really attaches. [Tracer.Gaps] says what the one in use cannot see.
 //

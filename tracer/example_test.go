@@ -44,11 +44,11 @@ func Example() {
 		case err != nil:
 			fmt.Fprintln(os.Stderr, err)
 			return
-		case e.Verdict == tracer.VerdictFail:
+		case e.Action == tracer.ActionFail:
 			fmt.Printf("%s  %q in %d: %v\n", e.Time, e.Comm, e.Namespace, e.Errno)
 		default:
 			// %q: a process may call itself anything.
-			fmt.Printf("%s  %q in %d: %v of segment %d\n", e.Time, e.Comm, e.Namespace, e.Verdict, e.ID)
+			fmt.Printf("%s  %q in %d: %v of segment %d\n", e.Time, e.Comm, e.Namespace, e.Action, e.ID)
 		}
 	}
 	stats := t.Stats()

@@ -23,6 +23,31 @@ const (
 	ipctraceAbiABI_ARM32 ipctraceAbi = 4
 )
 
+type ipctraceAction uint32
+
+const (
+	ipctraceActionACTION_CREATE    ipctraceAction = 0
+	ipctraceActionACTION_OPEN      ipctraceAction = 1
+	ipctraceActionACTION_GET       ipctraceAction = 2
+	ipctraceActionACTION_FAIL      ipctraceAction = 3
+	ipctraceActionACTION_MARK      ipctraceAction = 4
+	ipctraceActionACTION_REMOVE    ipctraceAction = 5
+	ipctraceActionACTION_NS_CREATE ipctraceAction = 6
+	ipctraceActionACTION_NS_JOIN   ipctraceAction = 7
+	ipctraceActionACTION_NS_FREE   ipctraceAction = 8
+)
+
+type ipctraceCause uint32
+
+const (
+	ipctraceCauseCAUSE_UNKNOWN   ipctraceCause = 0
+	ipctraceCauseCAUSE_RMID      ipctraceCause = 1
+	ipctraceCauseCAUSE_DETACH    ipctraceCause = 2
+	ipctraceCauseCAUSE_EXIT      ipctraceCause = 3
+	ipctraceCauseCAUSE_NAMESPACE ipctraceCause = 4
+	ipctraceCauseCAUSE_UNLINK    ipctraceCause = 5
+)
+
 type ipctraceCounters struct {
 	_        structs.HostLayout
 	Produced uint64
@@ -37,12 +62,13 @@ const (
 	ipctraceDimensionDIM_UID ipctraceDimension = 2
 )
 
-type ipctraceEntry uint32
-
-const (
-	ipctraceEntryENTRY_DIRECT ipctraceEntry = 0
-	ipctraceEntryENTRY_IPC    ipctraceEntry = 1
-)
+type ipctraceEnding struct {
+	_     structs.HostLayout
+	Ids   uint64
+	Home  ipctraceHome
+	Kind  ipctraceKind
+	Cause ipctraceCause
+}
 
 type ipctraceEvent struct {
 	_          structs.HostLayout
@@ -50,27 +76,39 @@ type ipctraceEvent struct {
 	Lost       uint64
 	CgroupId   uint64
 	NsId       uint64
+	FromId     uint64
 	Size       uint64
 	NsInum     uint32
+	FromInum   uint32
 	Cpu        uint32
 	Key        int32
 	Flags      int32
 	Ret        int32
+	Nr         int32
 	Pid        uint32
 	Tid        uint32
 	NsPid      uint32
 	Ppid       uint32
 	Uid        uint32
 	Gid        uint32
-	Euid       uint32
-	Egid       uint32
+	Owner      uint32
+	Group      uint32
 	Kind       ipctraceKind
-	Verdict    ipctraceVerdict
+	Action     ipctraceAction
+	Cause      ipctraceCause
 	Abi        ipctraceAbi
-	Entry      ipctraceEntry
+	Known      uint32
+	ByKernel   uint32
 	Pad        uint32
 	Comm       [16]uint8
 	ParentComm [16]uint8
+}
+
+type ipctraceHome struct {
+	_    structs.HostLayout
+	Id   uint64
+	Inum uint32
+	Pad  uint32
 }
 
 type ipctraceKind uint32
@@ -79,7 +117,19 @@ const (
 	ipctraceKindKIND_SEM ipctraceKind = 0
 	ipctraceKindKIND_MSG ipctraceKind = 1
 	ipctraceKindKIND_SHM ipctraceKind = 2
+	ipctraceKindKIND_MQ  ipctraceKind = 3
 )
+
+type ipctraceMqEvent struct {
+	_       structs.HostLayout
+	Event   ipctraceEvent
+	Ino     uint64
+	Maxmsg  int64
+	Msgsize int64
+	Mode    int32
+	Pad     uint32
+	Name    [256]uint8
+}
 
 type ipctraceSelector struct {
 	_         structs.HostLayout
@@ -87,36 +137,47 @@ type ipctraceSelector struct {
 	Value     uint32
 }
 
-type ipctraceVerdict uint32
-
-const (
-	ipctraceVerdictVERDICT_CREATE ipctraceVerdict = 0
-	ipctraceVerdictVERDICT_OPEN   ipctraceVerdict = 1
-	ipctraceVerdictVERDICT_GET    ipctraceVerdict = 2
-	ipctraceVerdictVERDICT_FAIL   ipctraceVerdict = 3
-)
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ipctraceMapCounts            = "counts"
-	ipctraceMapCreating          = "creating"
-	ipctraceMapEvents            = "events"
-	ipctraceMapSelectors         = "selectors"
-	ipctraceProgIpcgetExit       = "ipcget_exit"
-	ipctraceProgNewaryExit       = "newary_exit"
-	ipctraceProgNewqueExit       = "newque_exit"
-	ipctraceProgNewsegExit       = "newseg_exit"
-	ipctraceProgSemgetNativeExit = "semget_native_exit"
-	ipctraceProgSysExit          = "sys_exit"
-	ipctraceVarExceptNs          = "except_ns"
-	ipctraceVarKinds             = "kinds"
-	ipctraceVarLive              = "live"
-	ipctraceVarMayProbe          = "may_probe"
-	ipctraceVarSelectNs          = "select_ns"
-	ipctraceVarSelectPid         = "select_pid"
-	ipctraceVarSelectUid         = "select_uid"
+	ipctraceMapCounts                   = "counts"
+	ipctraceMapCreating                 = "creating"
+	ipctraceMapEnded                    = "ended"
+	ipctraceMapEndings                  = "endings"
+	ipctraceMapEvents                   = "events"
+	ipctraceMapMoving                   = "moving"
+	ipctraceMapSelectors                = "selectors"
+	ipctraceProgCopyIpcsExit            = "copy_ipcs_exit"
+	ipctraceProgDoMqOpenExit            = "do_mq_open_exit"
+	ipctraceProgFreeIpcsEntry           = "free_ipcs_entry"
+	ipctraceProgFreeIpcsExit            = "free_ipcs_exit"
+	ipctraceProgIntroduce               = "introduce"
+	ipctraceProgIpcRmidEntry            = "ipc_rmid_entry"
+	ipctraceProgIpcSetKeyPrivateEntry   = "ipc_set_key_private_entry"
+	ipctraceProgIpcgetExit              = "ipcget_exit"
+	ipctraceProgMqClearSbinfoEntry      = "mq_clear_sbinfo_entry"
+	ipctraceProgMqueueCreateAttrExit    = "mqueue_create_attr_exit"
+	ipctraceProgMqueueEvictInodeEntry   = "mqueue_evict_inode_entry"
+	ipctraceProgMqueueUnlinkExit        = "mqueue_unlink_exit"
+	ipctraceProgNewaryExit              = "newary_exit"
+	ipctraceProgNewqueExit              = "newque_exit"
+	ipctraceProgNewsegExit              = "newseg_exit"
+	ipctraceProgSemgetNativeExit        = "semget_native_exit"
+	ipctraceProgSetnsNativeEntry        = "setns_native_entry"
+	ipctraceProgSetnsNativeExit         = "setns_native_exit"
+	ipctraceProgShmDestroyOrphanedEntry = "shm_destroy_orphaned_entry"
+	ipctraceProgShmDestroyOrphanedExit  = "shm_destroy_orphaned_exit"
+	ipctraceProgSysExit                 = "sys_exit"
+	ipctraceProgTaskNewtask             = "task_newtask"
+	ipctraceVarExceptNs                 = "except_ns"
+	ipctraceVarKinds                    = "kinds"
+	ipctraceVarLive                     = "live"
+	ipctraceVarMayProbe                 = "may_probe"
+	ipctraceVarSelectNs                 = "select_ns"
+	ipctraceVarSelectPid                = "select_pid"
+	ipctraceVarSelectUid                = "select_uid"
+	ipctraceVarSelf                     = "self"
 )
 
 // loadIpctrace returns the embedded CollectionSpec for ipctrace.
@@ -161,12 +222,28 @@ type ipctraceSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ipctraceProgramSpecs struct {
-	IpcgetExit       *ebpf.ProgramSpec `ebpf:"ipcget_exit"`
-	NewaryExit       *ebpf.ProgramSpec `ebpf:"newary_exit"`
-	NewqueExit       *ebpf.ProgramSpec `ebpf:"newque_exit"`
-	NewsegExit       *ebpf.ProgramSpec `ebpf:"newseg_exit"`
-	SemgetNativeExit *ebpf.ProgramSpec `ebpf:"semget_native_exit"`
-	SysExit          *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	CopyIpcsExit            *ebpf.ProgramSpec `ebpf:"copy_ipcs_exit"`
+	DoMqOpenExit            *ebpf.ProgramSpec `ebpf:"do_mq_open_exit"`
+	FreeIpcsEntry           *ebpf.ProgramSpec `ebpf:"free_ipcs_entry"`
+	FreeIpcsExit            *ebpf.ProgramSpec `ebpf:"free_ipcs_exit"`
+	Introduce               *ebpf.ProgramSpec `ebpf:"introduce"`
+	IpcRmidEntry            *ebpf.ProgramSpec `ebpf:"ipc_rmid_entry"`
+	IpcSetKeyPrivateEntry   *ebpf.ProgramSpec `ebpf:"ipc_set_key_private_entry"`
+	IpcgetExit              *ebpf.ProgramSpec `ebpf:"ipcget_exit"`
+	MqClearSbinfoEntry      *ebpf.ProgramSpec `ebpf:"mq_clear_sbinfo_entry"`
+	MqueueCreateAttrExit    *ebpf.ProgramSpec `ebpf:"mqueue_create_attr_exit"`
+	MqueueEvictInodeEntry   *ebpf.ProgramSpec `ebpf:"mqueue_evict_inode_entry"`
+	MqueueUnlinkExit        *ebpf.ProgramSpec `ebpf:"mqueue_unlink_exit"`
+	NewaryExit              *ebpf.ProgramSpec `ebpf:"newary_exit"`
+	NewqueExit              *ebpf.ProgramSpec `ebpf:"newque_exit"`
+	NewsegExit              *ebpf.ProgramSpec `ebpf:"newseg_exit"`
+	SemgetNativeExit        *ebpf.ProgramSpec `ebpf:"semget_native_exit"`
+	SetnsNativeEntry        *ebpf.ProgramSpec `ebpf:"setns_native_entry"`
+	SetnsNativeExit         *ebpf.ProgramSpec `ebpf:"setns_native_exit"`
+	ShmDestroyOrphanedEntry *ebpf.ProgramSpec `ebpf:"shm_destroy_orphaned_entry"`
+	ShmDestroyOrphanedExit  *ebpf.ProgramSpec `ebpf:"shm_destroy_orphaned_exit"`
+	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskNewtask             *ebpf.ProgramSpec `ebpf:"task_newtask"`
 }
 
 // ipctraceMapSpecs contains maps before they are loaded into the kernel.
@@ -175,7 +252,10 @@ type ipctraceProgramSpecs struct {
 type ipctraceMapSpecs struct {
 	Counts    *ebpf.MapSpec `ebpf:"counts"`
 	Creating  *ebpf.MapSpec `ebpf:"creating"`
+	Ended     *ebpf.MapSpec `ebpf:"ended"`
+	Endings   *ebpf.MapSpec `ebpf:"endings"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
+	Moving    *ebpf.MapSpec `ebpf:"moving"`
 	Selectors *ebpf.MapSpec `ebpf:"selectors"`
 }
 
@@ -190,6 +270,7 @@ type ipctraceVariableSpecs struct {
 	SelectNs  *ebpf.VariableSpec `ebpf:"select_ns"`
 	SelectPid *ebpf.VariableSpec `ebpf:"select_pid"`
 	SelectUid *ebpf.VariableSpec `ebpf:"select_uid"`
+	Self      *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // ipctraceObjects contains all objects after they have been loaded into the kernel.
@@ -214,7 +295,10 @@ func (o *ipctraceObjects) Close() error {
 type ipctraceMaps struct {
 	Counts    *ebpf.Map `ebpf:"counts"`
 	Creating  *ebpf.Map `ebpf:"creating"`
+	Ended     *ebpf.Map `ebpf:"ended"`
+	Endings   *ebpf.Map `ebpf:"endings"`
 	Events    *ebpf.Map `ebpf:"events"`
+	Moving    *ebpf.Map `ebpf:"moving"`
 	Selectors *ebpf.Map `ebpf:"selectors"`
 }
 
@@ -222,7 +306,10 @@ func (m *ipctraceMaps) Close() error {
 	return _IpctraceClose(
 		m.Counts,
 		m.Creating,
+		m.Ended,
+		m.Endings,
 		m.Events,
+		m.Moving,
 		m.Selectors,
 	)
 }
@@ -238,28 +325,61 @@ type ipctraceVariables struct {
 	SelectNs  *ebpf.Variable `ebpf:"select_ns"`
 	SelectPid *ebpf.Variable `ebpf:"select_pid"`
 	SelectUid *ebpf.Variable `ebpf:"select_uid"`
+	Self      *ebpf.Variable `ebpf:"self"`
 }
 
 // ipctracePrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadIpctraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ipctracePrograms struct {
-	IpcgetExit       *ebpf.Program `ebpf:"ipcget_exit"`
-	NewaryExit       *ebpf.Program `ebpf:"newary_exit"`
-	NewqueExit       *ebpf.Program `ebpf:"newque_exit"`
-	NewsegExit       *ebpf.Program `ebpf:"newseg_exit"`
-	SemgetNativeExit *ebpf.Program `ebpf:"semget_native_exit"`
-	SysExit          *ebpf.Program `ebpf:"sys_exit"`
+	CopyIpcsExit            *ebpf.Program `ebpf:"copy_ipcs_exit"`
+	DoMqOpenExit            *ebpf.Program `ebpf:"do_mq_open_exit"`
+	FreeIpcsEntry           *ebpf.Program `ebpf:"free_ipcs_entry"`
+	FreeIpcsExit            *ebpf.Program `ebpf:"free_ipcs_exit"`
+	Introduce               *ebpf.Program `ebpf:"introduce"`
+	IpcRmidEntry            *ebpf.Program `ebpf:"ipc_rmid_entry"`
+	IpcSetKeyPrivateEntry   *ebpf.Program `ebpf:"ipc_set_key_private_entry"`
+	IpcgetExit              *ebpf.Program `ebpf:"ipcget_exit"`
+	MqClearSbinfoEntry      *ebpf.Program `ebpf:"mq_clear_sbinfo_entry"`
+	MqueueCreateAttrExit    *ebpf.Program `ebpf:"mqueue_create_attr_exit"`
+	MqueueEvictInodeEntry   *ebpf.Program `ebpf:"mqueue_evict_inode_entry"`
+	MqueueUnlinkExit        *ebpf.Program `ebpf:"mqueue_unlink_exit"`
+	NewaryExit              *ebpf.Program `ebpf:"newary_exit"`
+	NewqueExit              *ebpf.Program `ebpf:"newque_exit"`
+	NewsegExit              *ebpf.Program `ebpf:"newseg_exit"`
+	SemgetNativeExit        *ebpf.Program `ebpf:"semget_native_exit"`
+	SetnsNativeEntry        *ebpf.Program `ebpf:"setns_native_entry"`
+	SetnsNativeExit         *ebpf.Program `ebpf:"setns_native_exit"`
+	ShmDestroyOrphanedEntry *ebpf.Program `ebpf:"shm_destroy_orphaned_entry"`
+	ShmDestroyOrphanedExit  *ebpf.Program `ebpf:"shm_destroy_orphaned_exit"`
+	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
+	TaskNewtask             *ebpf.Program `ebpf:"task_newtask"`
 }
 
 func (p *ipctracePrograms) Close() error {
 	return _IpctraceClose(
+		p.CopyIpcsExit,
+		p.DoMqOpenExit,
+		p.FreeIpcsEntry,
+		p.FreeIpcsExit,
+		p.Introduce,
+		p.IpcRmidEntry,
+		p.IpcSetKeyPrivateEntry,
 		p.IpcgetExit,
+		p.MqClearSbinfoEntry,
+		p.MqueueCreateAttrExit,
+		p.MqueueEvictInodeEntry,
+		p.MqueueUnlinkExit,
 		p.NewaryExit,
 		p.NewqueExit,
 		p.NewsegExit,
 		p.SemgetNativeExit,
+		p.SetnsNativeEntry,
+		p.SetnsNativeExit,
+		p.ShmDestroyOrphanedEntry,
+		p.ShmDestroyOrphanedExit,
 		p.SysExit,
+		p.TaskNewtask,
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/tracer"
@@ -13,6 +14,10 @@ import (
 // openOnly makes the test binary a program that opens a tracer of the tier that
 // the variable names, tells how that went and exits. It runs as other users.
 const openOnly = "IPCTRACE_TEST_OPEN"
+
+// Tests that enter namespaces do it on threads of their own, which end with it.
+// The main thread never ends: no test gets it.
+func init() { runtime.LockOSThread() }
 
 func TestMain(m *testing.M) {
 	if tier := os.Getenv(openOnly); tier != "" {

@@ -1,9 +1,12 @@
 package tracer_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"os"
 	"os/exec"
 	"sync"
 	"testing"
@@ -25,6 +28,16 @@ type result struct {
 	PID   int
 	TID   int
 	NS    uint64
+
+	Kind    string
+	Child   int
+	FD      int
+	Mode    uint32
+	MaxMsg  int64
+	MsgSize int64
+	Name    string
+	Path    string
+	Inode   uint64
 }
 
 // maker is a run of internal/ipcmaker.
@@ -77,6 +90,64 @@ func waiting(t *testing.T, path string, args ...string) (m *maker, begin func())
 	}
 }
 
+// session is an ipcmaker that pauses.
+type session struct {
+	maker
+	t     *testing.T
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines *bufio.Scanner
+}
+
+// begin starts ipcmaker; its output is read line by line, until end.
+func begin(t *testing.T, path string, args ...string) *session {
+	t.Helper()
+	s := &session{t: t, cmd: exec.Command(path, args...)}
+	s.cmd.Stderr = os.Stderr
+	stdout, err := s.cmd.StdoutPipe()
+	if err == nil {
+		s.stdin, err = s.cmd.StdinPipe()
+	}
+	if err == nil {
+		err = s.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.cmd.Process.Kill() }) // if the test ended before
+	s.pid, s.lines = s.cmd.Process.Pid, bufio.NewScanner(stdout)
+	return s
+}
+
+// read reads the results of n calls more: ipcmaker tells them when it pauses.
+func (s *session) read(n int) []result {
+	s.t.Helper()
+	for range n {
+		if !s.lines.Scan() {
+			s.t.Fatalf("ipcmaker %q: only %d results", s.cmd.Args, len(s.results))
+		}
+		s.parse(s.t, s.lines.Bytes())
+	}
+	return s.results[len(s.results)-n:]
+}
+
+// resume ends a pause.
+func (s *session) resume() {
+	_, _ = s.stdin.Write([]byte{'\n'})
+}
+
+// end ends the last pause, and waits for the end of it all.
+func (s *session) end() {
+	s.t.Helper()
+	s.resume()
+	for s.lines.Scan() {
+		s.parse(s.t, s.lines.Bytes())
+	}
+	if err := s.cmd.Wait(); err != nil {
+		s.t.Errorf("ipcmaker %q: %v", s.cmd.Args, err)
+	}
+}
+
 func (m *maker) parse(t *testing.T, out []byte) {
 	t.Helper()
 	for line := range bytes.Lines(out) {
@@ -115,11 +186,43 @@ func (m *maker) number(n int) func([]tracer.Event) bool {
 // can tell to be complete.
 func traceOnce(t *testing.T, cfg tracer.Config, work func()) ([]tracer.Event, tracer.Stats) {
 	t.Helper()
+	return record(t, cfg, func(*recording) { work() })
+}
+
+// recording is what a tracer has told so far.
+type recording struct {
+	mu     sync.Mutex
+	events []tracer.Event
+}
+
+func (r *recording) add(e tracer.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+// await waits for what the kernel does when it comes to it, like ending a
+// namespace. If that does not come, what is told shows it.
+func (r *recording) await(done func([]tracer.Event) bool) {
+	const patience = 10 * time.Second
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		r.mu.Lock()
+		ok := done(r.events)
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+	}
+}
+
+// record is traceOnce for work that looks at what was told so far.
+func record(t *testing.T, cfg tracer.Config, work func(*recording)) ([]tracer.Event, tracer.Stats) {
+	t.Helper()
 	tr, err := tracer.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var events []tracer.Event
+	var r recording
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for e, err := range tr.Events() {
@@ -131,27 +234,27 @@ func traceOnce(t *testing.T, cfg tracer.Config, work func()) ([]tracer.Event, tr
 				t.Error(err)
 				continue
 			}
-			events = append(events, e)
+			r.add(e)
 		}
 	})
-	work()
+	work(&r)
 	tr.Stop()
 	wg.Wait()
 	if err := tr.Close(); err != nil {
 		t.Error(err)
 	}
 	s := tr.Stats()
-	if s.Delivered+s.Lost != s.Produced || s.Delivered != uint64(len(events)) {
-		t.Errorf("%d events told, but %+v", len(events), s)
+	if s.Delivered+s.Lost != s.Produced || s.Delivered != uint64(len(r.events)) {
+		t.Errorf("%d events told, but %+v", len(r.events), s)
 	}
-	return events, s
+	return r.events, s
 }
 
-// of picks the events of one process.
+// of picks the calls of one process that got an object, or failed to.
 func of(events []tracer.Event, pid int) []tracer.Event {
 	var mine []tracer.Event
 	for _, e := range events {
-		if int(e.PID) == pid {
+		if int(e.PID) == pid && e.Action.Call() {
 			mine = append(mine, e)
 		}
 	}

@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type Tracer struct {
 	tier  Tier
 	gaps  []string
 	start time.Duration // boot time since when nothing is missed
+	idle  func(time.Duration)
 
 	// The kernel detaches a program when the last reference to it goes.
 	coll     *ebpf.Collection
@@ -109,29 +111,55 @@ func preflight() error {
 	return nil
 }
 
-// open tries a tier with all its hooks, then with those it is nothing without.
+// open tries a tier with all its hooks, then without those that do not attach, as
+// long as it is something without them.
 func open(cfg Config, tier Tier) (*Tracer, error) {
 	t, err := load(cfg, tier, tier.hooks())
 	if err == nil {
 		return t, nil
 	}
-	var needed []hook
-	var gaps []string
-	for _, h := range tier.hooks() {
+	needed, optional := split(tier.hooks())
+	if t, _ = load(cfg, tier, needed); t == nil || len(optional) == 0 {
+		return nil, err
+	}
+	t.Close()
+	kept, gaps := attachable(optional)
+	if t, err = load(cfg, tier, append(needed, kept...)); err != nil {
+		return nil, err
+	}
+	t.gaps = append(t.gaps, gaps...)
+	return t, nil
+}
+
+func split(hooks []hook) (needed, optional []hook) {
+	for _, h := range hooks {
 		if h.without == "" {
 			needed = append(needed, h)
 		} else {
+			optional = append(optional, h)
+		}
+	}
+	return needed, optional
+}
+
+// attachable are the hooks that attach, and what is not seen without the others.
+// Hooks without which the same is not seen go together: half of them would tell
+// wrong things.
+func attachable(hooks []hook) (kept []hook, gaps []string) {
+	for _, h := range hooks {
+		if slices.Contains(gaps, h.without) {
+			continue
+		}
+		if _, err := try(h); err != nil {
 			gaps = append(gaps, h.without)
 		}
 	}
-	if len(gaps) == 0 {
-		return nil, err
+	for _, h := range hooks {
+		if !slices.Contains(gaps, h.without) {
+			kept = append(kept, h)
+		}
 	}
-	if t, _ := load(cfg, tier, needed); t != nil {
-		t.gaps = append(t.gaps, gaps...)
-		return t, nil
-	}
-	return nil, err
+	return kept, gaps
 }
 
 func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
@@ -142,7 +170,7 @@ func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
 	if err := cfg.apply(spec); err != nil {
 		return nil, err
 	}
-	t := &Tracer{tier: tier, gaps: tier.unseen()}
+	t := &Tracer{tier: tier, gaps: tier.unseen(), idle: cfg.Idle}
 	defer func() {
 		if err != nil {
 			t.release()
@@ -150,7 +178,7 @@ func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
 	}()
 	hooks, gaps := present(spec, hooks)
 	t.gaps = append(t.gaps, gaps...)
-	keepOnly(spec, hooks)
+	keepOnly(spec, append(hooks, hook{program: ipctraceProgIntroduce}))
 	if t.coll, err = ebpf.NewCollection(spec); err != nil {
 		return nil, err
 	}
@@ -169,6 +197,9 @@ func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
 
 // begin opens the gate: until all hooks are there none of them speaks.
 func (t *Tracer) begin() error {
+	if _, err := t.coll.Programs[ipctraceProgIntroduce].Run(&ebpf.RunOptions{}); err != nil {
+		return fmt.Errorf("introduce this program: %w", err)
+	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)

@@ -54,16 +54,16 @@ func checkProcess(t *testing.T, e tracer.Event, m maker, comm string) {
 	}
 	type who struct {
 		TID, PPID              int
-		UID, GID, EUID, EGID   uint32
+		UID, GID, Owner, Group uint32
 		Comm, ParentComm       string
 		HasCgroup, HasKernelID bool
 	}
 	got := who{
-		TID: int(e.TID), PPID: int(e.PPID), UID: e.UID, GID: e.GID, EUID: e.EUID, EGID: e.EGID,
+		TID: int(e.TID), PPID: int(e.PPID), UID: e.UID, GID: e.GID, Owner: e.Owner, Group: e.Group,
 		Comm: e.Comm, ParentComm: e.ParentComm, HasCgroup: e.CgroupID != 0, HasKernelID: e.NamespaceID != 0,
 	}
 	want := who{
-		TID: m.results[0].TID, PPID: os.Getpid(), UID: 1234, GID: 1234, EUID: 1234, EGID: 1234,
+		TID: m.results[0].TID, PPID: os.Getpid(), UID: 1234, GID: 1234, Owner: 1234, Group: 1234,
 		Comm: comm, ParentComm: strings.TrimSuffix(string(parent), "\n"),
 		HasCgroup: true, HasKernelID: kernelAtLeast(t, 6, 18),
 	}

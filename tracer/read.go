@@ -30,7 +30,7 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 			return
 		}
 		var record ringbuf.Record
-		var raw ipctraceEvent
+		var raw ipctraceMqEvent
 		if held := t.held; held != nil {
 			t.held = nil
 			if !t.deliver(held, &raw, yield) {
@@ -40,6 +40,7 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 		for {
 			// Before the ring is looked into: what comes after Stop is nothing.
 			over := t.stopped.Load()
+			now := t.clock.Boot()
 			t.reader.SetDeadline(time.Now().Add(poll))
 			err := t.reader.ReadInto(&record)
 			empty := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed)
@@ -48,7 +49,10 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 				t.tellLosses(yield)
 				return
 			case empty:
-				if t.clock.Boot()-t.looked >= audit && !t.tellLosses(yield) {
+				if t.idle != nil {
+					t.idle(now)
+				}
+				if now-t.looked >= audit && !t.tellLosses(yield) {
 					return
 				}
 			case err != nil:
@@ -61,21 +65,21 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 	}
 }
 
-func (t *Tracer) deliver(sample []byte, raw *ipctraceEvent, yield func(Event, error) bool) bool {
+func (t *Tracer) deliver(sample []byte, raw *ipctraceMqEvent, yield func(Event, error) bool) bool {
 	if err := decode(sample, raw); err != nil {
 		yield(Event{}, err)
 		return false
 	}
-	if int(raw.Cpu) >= len(t.seen) {
-		yield(Event{}, fmt.Errorf("%w: cpu %d", errRecord, raw.Cpu))
+	if int(raw.Event.Cpu) >= len(t.seen) {
+		yield(Event{}, fmt.Errorf("%w: cpu %d", errRecord, raw.Event.Cpu))
 		return false
 	}
-	boot := time.Duration(raw.BootNs)
-	if lost := raw.Lost; lost > t.seen[raw.Cpu] && !t.tellLoss(int(raw.Cpu), lost, boot, yield) {
+	boot := time.Duration(raw.Event.BootNs)
+	if lost := raw.Event.Lost; lost > t.seen[raw.Event.Cpu] && !t.tellLoss(int(raw.Event.Cpu), lost, boot, yield) {
 		t.held = slices.Clone(sample) // it is out of the ring: the next Events begins with it
 		return false
 	}
-	t.heard[raw.Cpu] = boot
+	t.heard[raw.Event.Cpu] = boot
 	t.delivered.Add(1)
 	if !yield(newEvent(raw, &t.clock), nil) {
 		return false

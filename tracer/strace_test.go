@@ -65,7 +65,7 @@ func TestStrace(t *testing.T) {
 				}
 				var got []straced
 				for _, e := range events {
-					if pids[int(e.PID)] || pids[int(e.TID)] {
+					if e.Action.Call() && (pids[int(e.PID)] || pids[int(e.TID)]) {
 						got = append(got, asStraced(e))
 					}
 				}
@@ -169,10 +169,10 @@ func sortFlags(s string) string {
 
 func asStraced(e tracer.Event) straced {
 	c := straced{
-		PID: int(e.TID), Call: e.Kind.Call(), Key: fmt.Sprint(e.Key), Result: fmt.Sprint(e.ID),
+		PID: int(e.TID), Call: e.Kind.String() + "get", Key: fmt.Sprint(e.Key), Result: fmt.Sprint(e.ID),
 		Flags: sortFlags(strings.Join(append(event.FlagNames(e.Kind.String(), e.Flags), event.ModeOf(e.Flags).String()), "|")),
 	}
-	if e.Verdict == tracer.VerdictFail {
+	if e.Action == tracer.ActionFail {
 		c.Result = unix.ErrnoName(e.Errno)
 	}
 	switch e.Kind {
@@ -186,4 +186,40 @@ func asStraced(e tracer.Event) straced {
 
 func sortCalls(calls []straced) {
 	slices.SortStableFunc(calls, func(a, b straced) int { return cmp.Compare(a.PID, b.PID) })
+}
+
+// TestToolsLife: what the usual tools do in a namespace, in the order in which
+// they say that they did it.
+func TestToolsLife(t *testing.T) {
+	kerneltest.NeedProgram(t, "ipcmk")
+	const script = "ipcmk -Q && ipcmk -M 4096 && ipcmk -S 3 && ipcrm --all=msg && ipcrm --all=sem && ipcrm --all=shm && ipcs | grep -c ^0x"
+	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
+		events, _ := traceOnce(t, tracer.Config{Tier: tier}, func() {
+			out, _ := exec.Command("unshare", "--ipc", "sh", "-c", script).Output() // grep fails when it finds none
+			if !strings.HasSuffix(string(out), "\n0\n") {
+				t.Errorf("ipcs shows some still: %q", out)
+			}
+		})
+		var told []string
+		for _, e := range events {
+			switch {
+			case e.Comm == "unshare" && e.Action == tracer.ActionNamespaceCreate:
+				told = append(told, e.Action.String()+" "+e.Syscall())
+			case e.Comm == "ipcmk" && e.Action != tracer.ActionFail, e.Comm == "ipcrm" && e.Action == tracer.ActionRemove:
+				told = append(told, e.Comm+" "+e.Kind.String()+" "+e.Action.String())
+			}
+		}
+		want := []string{
+			"namespace create unshare", "ipcmk msg create", "ipcmk shm create", "ipcmk sem create",
+			"ipcrm msg remove", "ipcrm sem remove", "ipcrm shm remove",
+		}
+		if tier == tracer.Syscall { // ipcmk asks with IPC_CREAT and draws its keys
+			for i := 1; i < 4; i++ {
+				want[i] = strings.Replace(want[i], "create", "get", 1)
+			}
+		}
+		if diff := gocmp.Diff(want, told); diff != "" {
+			t.Errorf("done (-) and told (+):\n%s", diff)
+		}
+	})
 }

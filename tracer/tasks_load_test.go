@@ -1,0 +1,59 @@
+package tracer
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"runtime"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// TestTasksLayout is TestLayout for the other object.
+func TestTasksLayout(t *testing.T) {
+	for _, file := range []string{"tasks_x86_bpfel.o", "tasks_arm64_bpfel.o"} {
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+			t.Skip("n/a: the test runs without the sources")
+		}
+		spec, err := ebpf.LoadCollectionSpec(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, typ := range map[string]reflect.Type{
+			"task": reflect.TypeFor[tasksTask](), "descriptor": reflect.TypeFor[tasksDescriptor](),
+		} {
+			var s *btf.Struct
+			if err := spec.Types.TypeByName(name, &s); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(members(t, s), fields(typ)); diff != "" || uintptr(s.Size) != typ.Size() {
+				t.Errorf("%s %s: %d bytes, in Go %d; -BTF +Go:\n%s", file, name, s.Size, typ.Size(), diff)
+			}
+		}
+	}
+}
+
+// TestKernelTasksPrivilege: who may not load is told what it takes.
+func TestKernelTasksPrivilege(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: make test-root")
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread ends with its ids
+		// The plain system call changes this thread alone.
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534); e != 0 {
+			done <- e
+			return
+		}
+		_, err := list[tasksTask](&iterator{program: tasksProgTasks})
+		done <- err
+	}()
+	if err := <-done; !errors.Is(err, ErrPrivilege) {
+		t.Error(err)
+	}
+}
