@@ -183,6 +183,37 @@ func (r *Resolver) readCgroupFile(pid int) (cgroupFile, error) {
 	return parseCgroupFile(bytes.Clone(b)), nil
 }
 
+// processCgroup returns what finds Process.Cgroup for one walk: most processes
+// share theirs with others. Where there are v1 hierarchies a container may have
+// its cgroup in those alone, so one process of each kind is asked itself.
+func (r *Resolver) processCgroup() func(Thread) string {
+	type key struct{ id, all uint64 }
+	paths := make(map[key]string)
+	v1 := !isCgroup2(r.cgroupRoot)
+	return func(t Thread) string {
+		k := key{t.CgroupID, t.Cgroups}
+		path, known := paths[k]
+		if known {
+			return path
+		}
+		if v1 || t.CgroupID == 0 {
+			f, err := r.readCgroupFile(t.PID)
+			path, known = f.best(), err == nil && t.Cgroups != 0
+		} else {
+			path, known = r.Cgroup(t.CgroupID, t.PID)
+		}
+		if known {
+			paths[k] = path
+		}
+		return path
+	}
+}
+
+func isCgroup2(dir string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && int64(st.Type) == unix.CGROUP2_SUPER_MAGIC
+}
+
 // containerOf finds the container an event's process is in.
 func (r *Resolver) containerOf(m Maker) *Container {
 	if m.CgroupID != 0 {

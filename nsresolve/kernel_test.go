@@ -81,14 +81,16 @@ func unsharedThread(t testing.TB) (tid int, end func()) {
 	return tid, end
 }
 
-func TestKernelProcess(t *testing.T) {
+// unsharedProcess is a sleep in a new IPC namespace.
+func unsharedProcess(t *testing.T) (pid int) {
+	t.Helper()
 	kerneltest.NeedRoot(t)
 	cmd := exec.Command("unshare", "--ipc", "sleep", "60")
 	if err := cmd.Start(); err != nil {
 		kerneltest.Lacks(t, fmt.Sprintf("unshare: %v", err))
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	pid := cmd.Process.Pid
+	pid = cmd.Process.Pid
 	comm := fmt.Sprintf("/proc/%d/comm", pid)
 	for range 2000 {
 		if b, _ := os.ReadFile(comm); string(b) == "sleep\n" {
@@ -96,6 +98,11 @@ func TestKernelProcess(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	return pid
+}
+
+func TestKernelProcess(t *testing.T) {
+	pid := unsharedProcess(t)
 	inode := inodeOf(t, fmt.Sprintf("/proc/%d/ns/ipc", pid))
 	if inode == InitialInode {
 		kerneltest.Lacks(t, "unshare made no namespace")
@@ -399,5 +406,36 @@ func BenchmarkLookup(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Lookup(InitialInode, m)
+	}
+}
+
+// TestVisiting: a thread of this program that looks around is not told of where
+// the resolver is said to.
+func TestVisiting(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	moved, leave := make(chan uint64), make(chan struct{})
+	defer close(leave)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+			t.Error(err)
+		}
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/thread-self/ns/ipc", &st); err != nil {
+			t.Error(err)
+		}
+		moved <- st.Ino
+		<-leave
+	}()
+	inode := <-moved
+	for visiting, want := range map[bool]bool{false: true, true: false} {
+		s, err := New(Options{Visiting: visiting}).Scan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := find(s, inode)
+		if got := n != nil && len(n.Processes) > 0; got != want {
+			t.Errorf("visiting %v: told of this program there: %v", visiting, got)
+		}
 	}
 }

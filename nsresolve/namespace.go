@@ -23,10 +23,12 @@ const (
 // cache: read them, do not change them.
 type Namespace struct {
 	Inode     uint64
+	ID        uint64 // the kernel's, never used again; 0: unknown, or a kernel before 6.18
 	Initial   bool
 	Label     string
 	Container *Container // nil where its processes are not all in containers
 	Processes []Process  // oldest first
+	Threads   int        // of all of them
 	Pins      []Pin      // mounts, then descriptors; found by Scan alone
 }
 
@@ -51,7 +53,8 @@ const (
 
 // Pin is something that holds a namespace. Path is the mount point as seen from
 // the root of PID, which may be a thread with a mount namespace of its own, so
-// that /proc/PID/root/Path reaches it; or /proc/PID/fd/N.
+// that /proc/PID/root/Path reaches it; or /proc/PID/fd/N,
+// with task/TID before fd where the thread has a table of its own.
 type Pin struct {
 	Kind PinKind
 	PID  int

@@ -27,6 +27,18 @@ type Options struct {
 	// numbered by another pid namespace than ProcRoot's, as eBPF numbers them
 	// for a program in a container: then no number is looked up in ProcRoot.
 	ForeignPIDs bool
+
+	// Tasks and Descriptors are quicker sources than /proc of who is in which
+	// namespace and who has one open, such as tracer.Tasks and
+	// tracer.Descriptors. They are asked where ProcRoot shows the machine's
+	// processes, as seen from the initial pid and time namespaces. Where there is
+	// none, or it fails, /proc is walked.
+	Tasks       func() ([]Thread, error)
+	Descriptors func() ([]Descriptor, error)
+
+	// Visiting says that threads of this program that are in another namespace
+	// than its first one are there to look around, and are not told of.
+	Visiting bool
 }
 
 const (
@@ -52,6 +64,9 @@ type Resolver struct {
 	minInterval time.Duration
 	now         func() time.Time
 	foreign     bool
+	tasks       func() ([]Thread, error)
+	descriptors func() ([]Descriptor, error)
+	visiting    bool
 
 	mu      sync.Mutex
 	cache   *lru[uint64, *entry]
@@ -101,17 +116,21 @@ func New(o Options) *Resolver {
 		minInterval: o.MinInterval,
 		now:         o.Now,
 		foreign:     o.ForeignPIDs,
+		tasks:       o.Tasks,
+		descriptors: o.Descriptors,
+		visiting:    o.Visiting,
 		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
 		cgroups:     newLRU[uint64, cgroupEntry](o.MaxNamespaces),
 		walks:       make(map[*walk]struct{}),
 	}
 }
 
-// Scan walks /proc once: every process, every thread, every mount table, every
-// descriptor. What it finds replaces what the cache had; namespaces it does not
+// Scan looks once at every process, every thread, every mount table and every
+// descriptor; from Linux 6.19 on it also finds what none of these shows. What it
+// finds replaces what the cache had; namespaces it does not
 // find stay cached as they were, for events still to come.
 func (r *Resolver) Scan(ctx context.Context) (*Snapshot, error) {
-	w := newWalk(r.procRoot, true, func(uint64) bool { return true })
+	w := r.newWalk(true, func(uint64) bool { return true })
 	namespaces, err := r.walk(ctx, w)
 	if err != nil {
 		return nil, err
@@ -202,6 +221,15 @@ func (r *Resolver) entry(inode uint64) *entry {
 	return e
 }
 
+// entryOf is entry for when the namespace's id is known: an entry with another
+// id is of a namespace that is gone.
+func (r *Resolver) entryOf(inode, id uint64) *entry {
+	if e, ok := r.cache.peek(inode); ok && id != 0 && e.ns.ID != 0 && e.ns.ID != id {
+		r.cache.remove(inode)
+	}
+	return r.entry(inode)
+}
+
 func (r *Resolver) newEntry(inode uint64) *entry {
 	initial := inode == InitialInode
 	e := &entry{
@@ -282,7 +310,7 @@ func (r *Resolver) resolve(inode uint64, ns Namespace) Namespace {
 	r.walking = true
 	r.mu.Unlock()
 
-	w := newWalk(r.procRoot, false, r.unknown)
+	w := r.newWalk(false, r.unknown)
 	w.subject = inode
 	namespaces, err := r.walk(context.Background(), w)
 
@@ -314,6 +342,16 @@ func (r *Resolver) unknown(inode uint64) bool {
 	return !ok || r.stale(e)
 }
 
+func (r *Resolver) newWalk(pins bool, want func(uint64) bool) *walk {
+	w := newWalk(r.procRoot, pins, want)
+	w.host = showsHost(r.procRoot)
+	w.tasks, w.files, w.cgroup = r.tasks, r.descriptors, r.processCgroup()
+	if r.visiting {
+		w.visit()
+	}
+	return w
+}
+
 // walk runs w and takes over what it found.
 func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 	begun := r.now()
@@ -335,7 +373,7 @@ func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 		if _, forgotten := w.stale[inode]; forgotten {
 			e = r.newEntry(inode) // for the result alone
 		} else {
-			e = r.entry(inode)
+			e = r.entryOf(inode, w.found[inode].id)
 		}
 		e.update(w.found[inode], w.pins, begun)
 		namespaces = append(namespaces, e.ns)
@@ -345,6 +383,13 @@ func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 
 func (e *entry) update(s *seen, pins bool, at time.Time) {
 	e.ns.Processes = s.processes
+	e.ns.Threads = 0
+	for _, p := range s.processes {
+		e.ns.Threads += len(p.Threads)
+	}
+	if s.id != 0 {
+		e.ns.ID = s.id
+	}
 	if pins {
 		e.ns.Pins = s.pins
 		if len(s.pins) > 0 {

@@ -46,13 +46,13 @@ func TestScan(t *testing.T) {
 	split := Process{PID: 40, Comm: "split", Start: 600}
 	in := func(p Process, tids ...int) Process { p.Threads = tids; return p }
 	want := &Snapshot{Namespaces: []Namespace{
-		{Inode: InitialInode, Initial: true, Label: "host", Processes: []Process{init, in(split, 40)}},
-		{Inode: nsA, Label: "older[30]", Processes: []Process{
+		{Inode: InitialInode, Initial: true, Label: "host", Threads: 2, Processes: []Process{init, in(split, 40)}},
+		{Inode: nsA, Label: "older[30]", Threads: 4, Processes: []Process{
 			{PID: 30, PPID: 1, Comm: "older", Start: 500, Threads: []int{30}},
 			in(split, 41, 42),
 			{PID: 20, PPID: 1, Comm: "later", Start: 900, UID: 7, Threads: []int{20}},
 		}},
-		{Inode: nsB, Label: "chroot[50]", Processes: []Process{{PID: 50, Comm: "chroot", Start: 990, Threads: []int{50}}}, Pins: []Pin{{PinFD, 30, filepath.Join(f.root, "30/fd/3")}}},
+		{Inode: nsB, Label: "chroot[50]", Threads: 1, Processes: []Process{{PID: 50, Comm: "chroot", Start: 990, Threads: []int{50}}}, Pins: []Pin{{PinFD, 30, filepath.Join(f.root, "30/fd/3")}}},
 		{Inode: nsC, Label: "mount:/run/my ns", Pins: []Pin{{PinMount, 1, "/run/my ns"}}},
 	}}
 	got := scan(t, fakeResolver(t, f, newFakeClock()))

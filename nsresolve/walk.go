@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,15 +17,21 @@ import (
 // walk is one pass over /proc. It belongs to one goroutine.
 type walk struct {
 	procRoot string
+	host     bool                    // procRoot shows the machine's processes
 	pins     bool                    // mount tables and descriptors too
 	want     func(inode uint64) bool // whose processes are read in detail
-	found    map[uint64]*seen        // by inode
-	mounts   map[mountView]struct{}  // mount tables read
-	mountIDs map[int]struct{}        // mounts seen, perhaps from another root
-	subject  uint64                  // the inode it is for, if any
+	tasks    func() ([]Thread, error)
+	files    func() ([]Descriptor, error)
+	cgroup   func(Thread) string
+	found    map[uint64]*seen       // by inode
+	mounts   map[mountView]struct{} // mount tables read
+	mountIDs map[int]struct{}       // mounts seen, perhaps from another root
+	subject  uint64                 // the inode it is for, if any
 	buf      []byte
-	refused  int // processes
-	refusedF int // processes whose descriptors were refused
+	visitor  int    // a process whose threads elsewhere than home are left out; 0: none
+	home     uint64 // inode of its first thread's namespace
+	refused  int    // processes
+	refusedF int    // processes whose descriptors were refused
 
 	// stale has the inodes forgotten since the walk began: what it says of
 	// them may be of the namespace before. Guarded by Resolver.mu.
@@ -33,6 +40,7 @@ type walk struct {
 
 // seen is what a walk found of one namespace.
 type seen struct {
+	id        uint64 // 0: unknown
 	processes []Process
 	pins      []Pin
 	holders   map[int]string // comms of those with descriptors
@@ -41,8 +49,9 @@ type seen struct {
 // mountView: what a table shows depends on the root of its reader as well
 // (show_mountinfo leaves out what is not below it).
 type mountView struct {
-	inode uint64
-	root  string
+	inode    uint64
+	root     string // or, from a list:
+	dev, ino uint64
 }
 
 // thread is a thread's place.
@@ -61,25 +70,44 @@ func newWalk(procRoot string, pins bool, want func(uint64) bool) *walk {
 	}
 }
 
+// visit leaves out where this program only looks around.
+func (w *walk) visit() {
+	link, err := readLink(unix.AT_FDCWD, filepath.Join(w.procRoot, "self/ns/ipc"))
+	if err != nil {
+		return
+	}
+	w.visitor = os.Getpid()
+	w.home, _ = ipcLink(link)
+}
+
+func (w *walk) visits(pid int, inode uint64) bool { return pid == w.visitor && inode != w.home }
+
 func (w *walk) run(ctx context.Context) error {
 	root, err := openDir(unix.AT_FDCWD, w.procRoot)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", w.procRoot, err)
 	}
 	defer unix.Close(root)
-	err = eachNumber(root, func(pid int) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		w.process(root, pid)
-		return nil
-	})
+	if threads, ok := w.list(); ok {
+		err = w.readList(ctx, root, threads)
+	} else {
+		err = eachNumber(root, func(pid int) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			w.process(root, pid)
+			return nil
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("walk %s: %w", w.procRoot, err)
 	}
 	for _, s := range w.found {
 		sortProcesses(s.processes)
 		sortPins(s.pins)
+	}
+	if w.pins {
+		w.identify()
 	}
 	return nil
 }
@@ -101,11 +129,13 @@ func (w *walk) inodes() []uint64 {
 func (w *walk) at(inode uint64) *seen {
 	s := w.found[inode]
 	if s == nil {
-		s = &seen{holders: make(map[int]string)}
+		s = newSeen()
 		w.found[inode] = s
 	}
 	return s
 }
+
+func newSeen() *seen { return &seen{holders: make(map[int]string)} }
 
 // process reads one process. Nothing that goes wrong with it stops the walk: it
 // is gone, or it is counted.
@@ -117,6 +147,7 @@ func (w *walk) process(root, pid int) {
 	}
 	defer unix.Close(dir)
 	threads, err := w.threads(dir)
+	threads = slices.DeleteFunc(threads, func(t thread) bool { return w.visits(pid, t.inode) })
 	if denied(err) && w.isKernelThread(dir) {
 		w.refuse(w.add(dir, pid, []thread{{pid, InitialInode}}))
 		return // it has no descriptors
@@ -216,13 +247,23 @@ func (w *walk) mountTable(tasks, tid int, last uint64) uint64 {
 	if err != nil {
 		return last
 	}
-	view := mountView{inode, root}
+	view := mountView{inode: inode, root: root}
 	if _, known := w.mounts[view]; known {
 		return inode
 	}
-	f, err := openFile(tasks, task+"/mountinfo")
+	if !w.readMounts(tasks, task, tid) {
+		return last // it ended; another process has the same table
+	}
+	w.mounts[view] = struct{}{}
+	return inode
+}
+
+// readMounts reads the mount table of the thread whose directory is task below
+// at, and reports whether that went well.
+func (w *walk) readMounts(at int, task string, tid int) bool {
+	f, err := openFile(at, task+"/mountinfo")
 	if err != nil {
-		return last
+		return false
 	}
 	defer f.Close()
 	err = parseMountinfo(f, func(m nsMount) {
@@ -233,11 +274,7 @@ func (w *walk) mountTable(tasks, tid int, last uint64) uint64 {
 		s := w.at(m.inode)
 		s.pins = append(s.pins, Pin{Kind: PinMount, PID: tid, Path: m.point})
 	})
-	if err != nil {
-		return last // it ended; another process has the same table
-	}
-	w.mounts[view] = struct{}{}
-	return inode
+	return err == nil
 }
 
 // descriptors looks for namespaces among the open descriptors of a process.
@@ -249,12 +286,9 @@ func (w *walk) descriptors(dir, pid int) {
 	}
 	defer unix.Close(fds)
 	err = eachNumber(fds, func(n int) error {
-		link, err := readLink(fds, strconv.Itoa(n))
+		err := w.descriptor(dir, pid, "fd/"+strconv.Itoa(n))
 		if denied(err) {
 			return err // so will the others be, or the process is gone
-		}
-		if inode, ok := ipcLink(link); err == nil && ok {
-			w.hold(dir, inode, pid, n)
 		}
 		return nil
 	})
@@ -263,9 +297,21 @@ func (w *walk) descriptors(dir, pid int) {
 	}
 }
 
-func (w *walk) hold(dir int, inode uint64, pid, fd int) {
+// descriptor looks at one descriptor, by its name below the process's directory.
+func (w *walk) descriptor(dir, pid int, name string) error {
+	link, err := readLink(dir, name)
+	if err != nil {
+		return err
+	}
+	if inode, ok := ipcLink(link); ok {
+		w.hold(dir, inode, pid, name)
+	}
+	return nil
+}
+
+func (w *walk) hold(dir int, inode uint64, pid int, name string) {
 	s := w.at(inode)
-	path := filepath.Join(w.procRoot, strconv.Itoa(pid), "fd", strconv.Itoa(fd))
+	path := filepath.Join(w.procRoot, strconv.Itoa(pid), name)
 	s.pins = append(s.pins, Pin{Kind: PinFD, PID: pid, Path: path})
 	if _, known := s.holders[pid]; known {
 		return

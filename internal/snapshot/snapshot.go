@@ -1,0 +1,88 @@
+// Package snapshot looks at every IPC namespace on the machine and at every
+// object in it, once.
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/sysvipc"
+	"github.com/ipctrace/ipctrace/nsresolve"
+	"github.com/ipctrace/ipctrace/tracer"
+)
+
+// Snapshot is what was there. Its parts are of different moments between From
+// and To, both CLOCK_BOOTTIME: first the namespaces were found, then each was
+// looked into. What was made or removed in between may be in it or not.
+type Snapshot struct {
+	Namespaces []Namespace // the initial one first, then by inode
+	From, To   time.Duration
+
+	// As in nsresolve.Snapshot: processes where namespaces may have been missed
+	// for lack of rights.
+	Unreadable    int
+	UnreadableFDs int
+}
+
+// Namespace is one IPC namespace with its objects. From and To are
+// CLOCK_BOOTTIME just before and just after those were read: an object made
+// before From and removed after To is among them, one removed before From or
+// made after To is not.
+type Namespace struct {
+	nsresolve.Namespace
+	Objects []sysvipc.Object
+	Limits  sysvipc.Limits
+	MQ      error // why POSIX queues could not be listed
+	From,
+	To time.Duration
+
+	// Err says why it could not be looked into: [fs.ErrPermission] or
+	// sysvipc.ErrPrivilege for lack of rights.
+	Err error
+}
+
+// Take takes a snapshot. A namespace that dies while it is taken is not in it.
+// Each is open only while it is read, so that it dies at most a moment later
+// than it would have. The error is that of the scan, or of ctx.
+func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
+	var clock tracer.Clock
+	s := &Snapshot{From: clock.Boot()}
+	scan, err := r.Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find IPC namespaces: %w", err)
+	}
+	s.Unreadable, s.UnreadableFDs = scan.Unreadable, scan.UnreadableFDs
+	reader, err := sysvipc.NewReader()
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	s.Namespaces = make([]Namespace, 0, len(scan.Namespaces))
+	for _, found := range scan.Namespaces {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("look into IPC namespaces: %w", err)
+		}
+		f, err := r.Open(&found)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		n := Namespace{Namespace: found, Err: err, From: clock.Boot()}
+		if err == nil {
+			n.read(reader, f)
+			f.Close()
+		}
+		n.To = clock.Boot()
+		s.Namespaces = append(s.Namespaces, n)
+	}
+	s.To = clock.Boot()
+	return s, nil
+}
+
+func (n *Namespace) read(reader *sysvipc.Reader, f *os.File) {
+	in, err := reader.Read(f)
+	n.Objects, n.Limits, n.MQ, n.Err = in.Objects, in.Limits, in.MQ, err
+}
