@@ -17,18 +17,27 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte(`{"v":1,"event":"object.create"}`))
 	f.Add([]byte(`{"v":1,"event":"trace.lost","lost":{"count":3}}`))
 	f.Add([]byte(`{"v":1,"event":"object.get","ns":{"inode":1},"object":{"id":-1}}`))
+	r := newRandom(1)
+	log = nil
+	for range 40 {
+		e := r.event()
+		e.V = event.Version
+		log = append(e.AppendJSON(log), '\n')
+	}
+	f.Add(log)
 	f.Fuzz(func(t *testing.T, log []byte) {
-		limits := Limits{Namespaces: 2, Objects: 3, Recent: 2}
+		limits := Limits{Namespaces: 2, Objects: 3, Gone: 2, Recent: 2}
 		v := New(limits)
 		for line := range bytes.Lines(log) {
-			if e, err := event.Parse(line); err == nil {
-				v.Apply(e)
-				consistent(t, v, limits)
+			e, err := event.Parse(line)
+			if err != nil {
+				continue
 			}
-		}
-		sum := v.Totals()
-		if sum.Events != sum.Created+sum.Opened+sum.Got+sum.Failed {
-			t.Errorf("totals do not add up: %+v", sum)
+			v.Apply(e)
+			consistent(t, v, limits)
+			if e.Event == event.ObjectCreate && e.NS != nil && identified(e.Object) && !v.Has(e) {
+				t.Fatalf("what was made is not known: %s", line)
+			}
 		}
 	})
 }

@@ -1,7 +1,8 @@
-// Package inventory is the model: which IPC namespaces were seen, and which
-// objects in them. It is the only long-lived state of a session and knows
-// nothing of how it is shown. Its size is bounded: beyond the limits, what was
-// touched longest ago is forgotten, and counted.
+// Package inventory is the model: which IPC namespaces there are and were, and
+// which objects in them, from what was found and what happened. It is the only
+// long-lived state of a session and knows nothing of how it is shown. Its size
+// is bounded: beyond the limits, what is gone is forgotten first, then what was
+// touched longest ago, and both are counted.
 package inventory
 
 import (
@@ -13,8 +14,9 @@ import (
 
 // Limits bound the inventory. Where one is zero its default holds.
 type Limits struct {
-	Namespaces int // 4096
+	Namespaces int // with those that ended: 4096
 	Objects    int // in all namespaces together: 65536
+	Gone       int // objects that are gone, besides: 4096
 	Recent     int // events: 64
 }
 
@@ -25,21 +27,7 @@ func (l Limits) orDefault() Limits {
 		}
 		return otherwise
 	}
-	return Limits{or(l.Namespaces, 4096), or(l.Objects, 65536), or(l.Recent, 64)}
-}
-
-// Totals count all that was applied, also to what is forgotten by now.
-type Totals struct {
-	Events  uint64 // = Created + Opened + Got + Failed
-	Created uint64
-	Opened  uint64
-	Got     uint64 // made or found: the hooks could not tell
-	Failed  uint64
-	Lost    uint64 // never reached this program
-	Skipped uint64 // runs of hooks the kernel skipped: at most so many more
-
-	ForgottenObjects    uint64
-	ForgottenNamespaces uint64
+	return Limits{or(l.Namespaces, 4096), or(l.Objects, 65536), or(l.Gone, 4096), or(l.Recent, 64)}
 }
 
 // Inventory is for one goroutine.
@@ -49,8 +37,10 @@ type Inventory struct {
 	recent     recent
 	namespaces map[identity]*Namespace
 	order      *list.List // of *Namespace: first seen at the front
-	touched    *list.List // of *Namespace: touched longest ago at the front
-	objects    *list.List // of *Object in all namespaces, likewise
+	touched    *list.List // of *Namespace that have not ended: touched longest ago at the front
+	freed      *list.List // of *Namespace that have: longest ago at the front
+	objects    *list.List // of *Object in all namespaces, as touched
+	gone       *list.List // of *Object, as freed
 }
 
 // identity of a namespace. Inode numbers come back at once, so the number alone
@@ -61,6 +51,8 @@ type identity struct {
 	id    uint64
 }
 
+func identityOf(n *event.Namespace) identity { return identity{n.Inode, n.Gen, n.ID} }
+
 // New is an empty inventory.
 func New(l Limits) *Inventory {
 	l = l.orDefault()
@@ -70,77 +62,163 @@ func New(l Limits) *Inventory {
 		namespaces: make(map[identity]*Namespace),
 		order:      list.New(),
 		touched:    list.New(),
+		freed:      list.New(),
 		objects:    list.New(),
+		gone:       list.New(),
 	}
 }
 
 // Apply takes an event in. What e points at is kept: leave it as it is
 // afterwards.
 func (v *Inventory) Apply(e *event.Event) {
-	switch e.Event {
-	case event.ObjectCreate:
-		v.totals.Created++
-	case event.ObjectOpen:
-		v.totals.Opened++
-	case event.ObjectGet:
-		v.totals.Got++
-	case event.ObjectFail:
-		v.totals.Failed++
-	case event.TraceLost:
+	if e.Event == event.TraceLost {
 		if e.Lost != nil {
-			v.lose(e.Lost)
+			v.totals.lose(e.Lost)
 		}
 		v.recent.add(e)
 		return
-	default:
+	}
+	if !v.totals.count(e) {
 		return
 	}
-	v.totals.Events++
-	v.recent.add(e)
+	// What was there before is no news.
+	if e.Event != event.ObjectFound && e.Event != event.NamespaceFound {
+		v.recent.add(e)
+	}
 	// A log may come from anywhere: an event need not have all its parts.
 	if e.NS == nil {
 		return
 	}
 	n := v.namespace(e)
-	n.called(e)
-	if e.Object != nil && e.Object.ID != nil && e.Event != event.ObjectFail {
+	n.seen(e)
+	switch {
+	case e.Event.IsNamespace():
+		v.applyNamespace(n, e)
+	case identified(e.Object) && e.Event != event.ObjectFail:
 		v.applyObject(n, e)
+	}
+}
+
+// Refresh takes in what the kernel's list says now of an object that is known.
+// That is no event, and counts as none.
+func (v *Inventory) Refresh(found *event.Event) {
+	if n := v.Find(found.NS); n != nil {
+		if o := n.Object(found.Object); o != nil {
+			o.found(found)
+		}
 	}
 }
 
 // namespace is the one the event is of, as touched now.
 func (v *Inventory) namespace(e *event.Event) *Namespace {
-	id := identity{e.NS.Inode, e.NS.Gen, e.NS.ID}
+	id := identityOf(e.NS)
 	n, ok := v.namespaces[id]
-	if ok {
+	switch {
+	case !ok:
+		if len(v.namespaces) >= v.limits.Namespaces {
+			v.forgetNamespace()
+		}
+		n = newNamespace(e)
+		n.inOrder = v.order.PushBack(n)
+		n.inTouched = v.touched.PushBack(n)
+		v.namespaces[id] = n
+	case n.ended && shows(e.Event):
+		v.revive(n)
+	case !n.ended:
 		v.touched.MoveToBack(n.inTouched)
-		return n
 	}
-	if len(v.namespaces) >= v.limits.Namespaces {
-		v.forgetNamespace(v.touched.Front().Value.(*Namespace))
-	}
-	n = newNamespace(e)
-	n.inOrder = v.order.PushBack(n)
-	n.inTouched = v.touched.PushBack(n)
-	v.namespaces[id] = n
 	return n
 }
 
-// applyObject notes the object that the call made or found.
-func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
-	o, ok := n.objects[objectID{e.Object.Kind, *e.Object.ID}]
-	if ok && o.replacedBy(e) {
-		v.drop(o)
-		ok = false
-	}
-	if !ok {
-		o = v.addObject(n, e)
-	}
-	v.objects.MoveToBack(o.inTouched)
-	o.apply(e)
+// shows says whether an event of the type shows that its namespace is there.
+func shows(t event.Type) bool {
+	return t != event.NamespaceFree && t != event.ObjectRemove
 }
 
-func (v *Inventory) addObject(n *Namespace, e *event.Event) *Object {
+func (v *Inventory) applyNamespace(n *Namespace, e *event.Event) {
+	switch e.Event {
+	case event.NamespaceCreate:
+		v.supersede(n, e)
+		n.Born, n.Maker, n.From, n.Existing = e.Time, e.Process, e.From, false
+	case event.NamespaceFound:
+		v.supersede(n, e)
+		n.Existing = n.Born.IsZero()
+	case event.NamespaceJoin:
+		n.Joined++
+		n.Joiner = e.Process
+	case event.NamespaceFree:
+		v.free(n, e)
+	}
+}
+
+// supersede ends those that had the inode number before: no two namespaces have
+// one at once.
+func (v *Inventory) supersede(n *Namespace, e *event.Event) {
+	for el := v.touched.Front(); el != nil; {
+		other := el.Value.(*Namespace)
+		el = el.Next()
+		if other.Inode == n.Inode && other != n {
+			v.free(other, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse})
+		}
+	}
+}
+
+// free ends a namespace, and all that is in it.
+func (v *Inventory) free(n *Namespace, e *event.Event) {
+	if n.ended {
+		return
+	}
+	n.ended = true
+	n.Freed, n.Observed = e.Time, e.Observed
+	for _, o := range n.Objects() {
+		v.drop(o)
+		v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: e.Observed, Cause: event.CauseNamespace})
+		v.totals.Cleared++
+	}
+	v.touched.Remove(n.inTouched)
+	n.inTouched = v.freed.PushBack(n)
+}
+
+// revive takes back that a namespace ended: something happened in it since.
+func (v *Inventory) revive(n *Namespace) {
+	n.ended = false
+	n.Freed, n.Observed = event.Event{}.Time, event.ObservedHook
+	v.freed.Remove(n.inTouched)
+	n.inTouched = v.touched.PushBack(n)
+}
+
+// applyObject notes what became of an object.
+func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
+	o := n.find(e)
+	switch {
+	case e.Event == event.ObjectRemove:
+		if o == nil {
+			o = newObject(n, e) // it counts, and is known from its end alone
+		} else {
+			v.drop(o)
+		}
+		v.bury(o, e)
+		return
+	case e.Event == event.ObjectFound && n.outdated(o, e):
+		return
+	case o != nil && o.replacedBy(e):
+		v.drop(o)
+		o = nil
+	}
+	if o == nil {
+		o = v.add(n, e)
+		o.Existing = e.Event == event.ObjectFound || e.Event == event.ObjectOpen
+	}
+	v.objects.MoveToBack(o.inTouched)
+	n.unindex(o)
+	o.apply(e)
+	for _, other := range n.rivals(o) {
+		v.drop(other)
+	}
+	n.index(o)
+}
+
+func (v *Inventory) add(n *Namespace, e *event.Event) *Object {
 	if v.objects.Len() >= v.limits.Objects {
 		v.drop(v.objects.Front().Value.(*Object))
 		v.totals.ForgottenObjects++
@@ -148,29 +226,59 @@ func (v *Inventory) addObject(n *Namespace, e *event.Event) *Object {
 	o := newObject(n, e)
 	o.inTouched = v.objects.PushBack(o)
 	o.inOrder = n.order.PushBack(o)
-	n.objects[o.id()] = o
 	return o
 }
 
+// drop takes an object out of those that are there.
 func (v *Inventory) drop(o *Object) {
 	v.objects.Remove(o.inTouched)
 	o.home.order.Remove(o.inOrder)
-	delete(o.home.objects, o.id())
+	o.home.unindex(o)
 }
 
-func (v *Inventory) forgetNamespace(n *Namespace) {
+// bury puts an object, dropped or never there, to those that are gone.
+func (v *Inventory) bury(o *Object, e *event.Event) {
+	if v.gone.Len() >= v.limits.Gone {
+		v.exhume(v.gone.Front().Value.(*Object))
+		v.totals.ForgottenGone++
+	}
+	o.remove(e)
+	o.home.Removed++
+	o.home.removed[known(e.Cause)]++
+	o.inTouched = v.gone.PushBack(o)
+	o.inOrder = o.home.gone.PushBack(o)
+}
+
+// exhume takes an object out of those that are gone.
+func (v *Inventory) exhume(o *Object) {
+	v.gone.Remove(o.inTouched)
+	o.home.gone.Remove(o.inOrder)
+}
+
+// forgetNamespace makes room: the one that ended longest ago goes, and where
+// none did, the one touched longest ago.
+func (v *Inventory) forgetNamespace() {
+	from, forgotten := v.freed, &v.totals.ForgottenFreed
+	if from.Len() == 0 {
+		from, forgotten = v.touched, &v.totals.ForgottenNamespaces
+	}
+	n := from.Front().Value.(*Namespace)
 	for _, o := range n.Objects() {
 		v.drop(o)
 		v.totals.ForgottenObjects++
 	}
-	v.touched.Remove(n.inTouched)
+	for _, o := range n.Gone() {
+		v.exhume(o)
+		v.totals.ForgottenGone++
+	}
+	from.Remove(n.inTouched)
 	v.order.Remove(n.inOrder)
-	delete(v.namespaces, identity{n.Inode, n.Gen, n.ID})
-	v.totals.ForgottenNamespaces++
+	delete(v.namespaces, identityOf(&n.Namespace))
+	*forgotten++
 }
 
-// Namespaces are those known: the initial one first, then in the order in which
-// they were first seen.
+// Namespaces are those known, also those that ended: the initial one first, then
+// in the order in which they were first seen.
 func (v *Inventory) Namespaces() []*Namespace {
 	all := make([]*Namespace, 0, v.order.Len())
 	for el := v.order.Front(); el != nil; el = el.Next() {
@@ -188,23 +296,37 @@ func (v *Inventory) Namespaces() []*Namespace {
 	return all
 }
 
+// Find is the namespace if it is known, ended or not, else nil.
+func (v *Inventory) Find(ns *event.Namespace) *Namespace {
+	if ns == nil {
+		return nil
+	}
+	return v.namespaces[identityOf(ns)]
+}
+
+// Has says whether what the event is about is known: its object, among those that
+// are there, or where it has none, its namespace.
+func (v *Inventory) Has(e *event.Event) bool {
+	n := v.Find(e.NS)
+	if n == nil || e.Object == nil {
+		return n != nil
+	}
+	return identified(e.Object) && n.find(e) != nil
+}
+
+// Live is how many namespaces have not ended, and how many objects are there.
+func (v *Inventory) Live() (namespaces, objects int) { return v.touched.Len(), v.objects.Len() }
+
 // Recent are the newest events, the newest last.
 func (v *Inventory) Recent() []event.Event { return v.recent.all() }
 
 // Totals so far.
 func (v *Inventory) Totals() Totals { return v.totals }
 
-func (v *Inventory) lose(l *event.Lost) {
-	if l.AtMost {
-		v.totals.Skipped += l.Count
-	} else {
-		v.totals.Lost += l.Count
-	}
-}
-
 // Relabel asks for the present name of each namespace: who is in it may have
 // become known since its last event. An empty answer changes nothing. Only the
-// newest namespace of an inode number is asked for: the name is today's.
+// newest namespace of an inode number is asked for, and no one that ended: the
+// name is today's.
 func (v *Inventory) Relabel(label func(inode uint64) string) {
 	newest := make(map[uint64]*Namespace, len(v.namespaces))
 	for _, n := range v.namespaces {
@@ -213,6 +335,9 @@ func (v *Inventory) Relabel(label func(inode uint64) string) {
 		}
 	}
 	for inode, n := range newest {
+		if n.ended {
+			continue
+		}
 		if name := label(inode); name != "" {
 			n.Label = name
 		}

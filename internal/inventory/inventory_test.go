@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -219,71 +218,6 @@ func TestNewest(t *testing.T) {
 			ids = append(ids, o.ID)
 		}
 		check(t, ids, want)
-	}
-}
-
-// TestTotals: whatever happens, the totals are the sum of what was applied, and
-// what is kept is within its limits.
-func TestTotals(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	limits := Limits{Namespaces: 5, Objects: 17, Recent: 4}
-	v := New(limits)
-	sum := map[event.Type]uint64{}
-	var lost, skipped uint64
-	for i := range 20000 {
-		typ := append(event.Types, event.TraceLost)[random.IntN(5)]
-		e := call(i, typ, random.Uint64N(9), "msg", random.Int32N(20), event.Key(random.Int32N(3)))
-		if typ == event.TraceLost {
-			e = &event.Event{Event: typ, Lost: &event.Lost{Count: random.Uint64N(10), AtMost: random.IntN(2) == 0}}
-			if e.Lost.AtMost {
-				skipped += e.Lost.Count
-			} else {
-				lost += e.Lost.Count
-			}
-		}
-		sum[typ]++
-		v.Apply(e)
-		consistent(t, v, limits)
-	}
-	got := v.Totals()
-	check(t, got, Totals{
-		Events:              sum[event.ObjectCreate] + sum[event.ObjectOpen] + sum[event.ObjectGet] + sum[event.ObjectFail],
-		Created:             sum[event.ObjectCreate],
-		Opened:              sum[event.ObjectOpen],
-		Got:                 sum[event.ObjectGet],
-		Failed:              sum[event.ObjectFail],
-		Lost:                lost,
-		Skipped:             skipped,
-		ForgottenObjects:    got.ForgottenObjects,
-		ForgottenNamespaces: got.ForgottenNamespaces,
-	})
-	if got.ForgottenObjects == 0 || got.ForgottenNamespaces == 0 {
-		t.Error("no limit was reached")
-	}
-}
-
-// consistent checks that all ways to look at the inventory agree.
-func consistent(t *testing.T, v *Inventory, l Limits) {
-	t.Helper()
-	namespaces := v.Namespaces()
-	objects := 0
-	for _, n := range namespaces {
-		of := n.Objects()
-		objects += len(of)
-		if len(n.objects) != len(of) {
-			t.Fatalf("namespace %s: %d objects by id, %d in order", n, len(n.objects), len(of))
-		}
-		for _, o := range of {
-			if n.objects[o.id()] != o {
-				t.Fatalf("namespace %s: object %v is not under its id", n, o.id())
-			}
-		}
-	}
-	if len(v.namespaces) != len(namespaces) || v.touched.Len() != len(namespaces) || v.objects.Len() != objects {
-		t.Fatal("lists disagree")
-	}
-	if len(namespaces) > l.Namespaces || objects > l.Objects || len(v.Recent()) > l.Recent {
-		t.Fatalf("beyond %+v: %d namespaces, %d objects, %d recent", l, len(namespaces), objects, len(v.Recent()))
 	}
 }
 

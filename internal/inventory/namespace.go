@@ -11,19 +11,35 @@ import (
 // namespace whose Processes says so had at least as many.
 const MaxProcesses = 1024
 
-// Namespace is what was seen in an IPC namespace.
+// Namespace is what is known of an IPC namespace.
 type Namespace struct {
 	event.Namespace
 	First, Last time.Time // events seen
 	Processes   int       // different pids seen calling; see MaxProcesses
 
-	Created, Opened, Got, Failed uint64
+	Existing bool             // it was there, and its birth was not seen
+	Born     time.Time        // zero: not seen
+	Maker    *event.Process   // who called; with clone the parent
+	From     *event.Namespace // where the maker was; nil: not known
+	Joiner   *event.Process   // who moved here last
+	Freed    time.Time
+	Observed event.Observed // how its end came to be known
+
+	Created, Opened, Got, Failed, Marked, Joined uint64
+
+	// Removed is how many objects are gone, with those that went with the
+	// namespace, without an event of their own.
+	Removed uint64
 
 	LastFailure string // errno name; "" when nothing failed
 
+	ended              bool
+	removed            map[event.Cause]uint64
 	callers            map[uint32]struct{}
 	objects            map[objectID]*Object
+	queues             queues
 	order              *list.List // of *Object: first seen at the front
+	gone               *list.List // of *Object: gone longest at the front
 	inOrder, inTouched *list.Element
 }
 
@@ -31,23 +47,22 @@ func newNamespace(e *event.Event) *Namespace {
 	return &Namespace{
 		Namespace: *e.NS,
 		First:     e.Time,
+		removed:   make(map[event.Cause]uint64),
 		callers:   make(map[uint32]struct{}),
 		objects:   make(map[objectID]*Object),
+		queues:    newQueues(),
 		order:     list.New(),
+		gone:      list.New(),
 	}
 }
 
-// called notes a call, whatever came of it.
-func (n *Namespace) called(e *event.Event) {
+// seen notes an event, whatever comes of it.
+func (n *Namespace) seen(e *event.Event) {
 	n.Last = e.Time
 	if e.NS.Label != "" {
 		n.Label = e.NS.Label
 	}
 	n.Initial = n.Initial || e.NS.Initial
-	if e.Process != nil && n.Processes < MaxProcesses {
-		n.callers[e.Process.PID] = struct{}{}
-		n.Processes = len(n.callers)
-	}
 	switch e.Event {
 	case event.ObjectCreate:
 		n.Created++
@@ -58,22 +73,109 @@ func (n *Namespace) called(e *event.Event) {
 	case event.ObjectFail:
 		n.Failed++
 		n.LastFailure = e.Errno
+	case event.ObjectMark:
+		n.Marked++
+		return // these need not be calls from within
+	default:
+		return
+	}
+	if e.Process != nil && n.Processes < MaxProcesses {
+		n.callers[e.Process.PID] = struct{}{}
+		n.Processes = len(n.callers)
 	}
 }
+
+// Ended says whether the namespace is gone.
+func (n *Namespace) Ended() bool { return n.ended }
+
+// RemovedBy is how many objects went by a cause; "" is by one that nobody knows.
+func (n *Namespace) RemovedBy(c event.Cause) uint64 { return n.removed[c] }
 
 // Len is how many objects there are.
 func (n *Namespace) Len() int { return n.order.Len() }
 
-// Objects in the order in which they were first seen.
+// Objects that are there, in the order in which they were first seen.
 func (n *Namespace) Objects() []*Object { return n.Newest(n.Len()) }
 
 // Newest are the limit objects seen for the first time last, in that order.
-func (n *Namespace) Newest(limit int) []*Object {
-	objects := make([]*Object, max(0, min(limit, n.Len())))
-	el := n.order.Back()
+func (n *Namespace) Newest(limit int) []*Object { return newest(n.order, limit) }
+
+// Gone are the objects that are gone and not yet forgotten, the newest last.
+func (n *Namespace) Gone() []*Object { return newest(n.gone, n.gone.Len()) }
+
+// NewestGone are those gone last, the newest last.
+func (n *Namespace) NewestGone(limit int) []*Object { return newest(n.gone, limit) }
+
+func newest(l *list.List, limit int) []*Object {
+	objects := make([]*Object, max(0, min(limit, l.Len())))
+	el := l.Back()
 	for i := len(objects) - 1; i >= 0; i-- {
 		objects[i] = el.Value.(*Object)
 		el = el.Prev()
 	}
 	return objects
+}
+
+// Object is the one that is meant, if it is there, else nil.
+func (n *Namespace) Object(o *event.Object) *Object {
+	switch {
+	case !identified(o):
+		return nil
+	case o.Kind == mq:
+		return n.queues.find(o)
+	}
+	return n.objects[objectID{o.Kind, *o.ID}]
+}
+
+// find is the object that an event is about.
+func (n *Namespace) find(e *event.Event) *Object {
+	if e.Event == event.ObjectRemove && e.Object.Kind == mq {
+		return n.removedQueue(e.Object)
+	}
+	return n.Object(e.Object)
+}
+
+// outdated says whether a list is older than what is known of an object: it was
+// made or removed since.
+func (n *Namespace) outdated(o *Object, found *event.Event) bool {
+	if o != nil {
+		return found.BootNS < o.made
+	}
+	for el := n.gone.Back(); el != nil; el = el.Prev() {
+		o := el.Value.(*Object)
+		if o.ended <= found.BootNS {
+			return false
+		}
+		if o.is(found.Object) && o.made <= found.BootNS {
+			return true
+		}
+	}
+	return false
+}
+
+// rivals are those indexed that cannot be there together with o, which is not.
+func (n *Namespace) rivals(o *Object) []*Object {
+	if o.Kind == mq {
+		return n.queues.rivals(o)
+	}
+	if other := n.objects[o.id()]; other != nil {
+		return []*Object{other}
+	}
+	return nil
+}
+
+func (n *Namespace) index(o *Object) {
+	if o.Kind == mq {
+		n.queues.index(o)
+	} else {
+		n.objects[o.id()] = o
+	}
+}
+
+func (n *Namespace) unindex(o *Object) {
+	if o.Kind == mq {
+		n.queues.unindex(o)
+	} else if n.objects[o.id()] == o {
+		delete(n.objects, o.id())
+	}
 }

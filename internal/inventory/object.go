@@ -7,67 +7,175 @@ import (
 	"github.com/ipctrace/ipctrace/internal/event"
 )
 
-// Object is a queue, segment or semaphore set.
+// Object is a queue, segment or semaphore set, or a POSIX queue.
 type Object struct {
-	Kind string
-	ID   int32
-	Key  event.Key
+	Kind  string
+	ID    int32     // not of mq
+	Key   event.Key // not of mq
+	Name  string    // mq
+	Inode *uint64   // mq; nil: not known
 
-	// Known: its creation was seen, so the fields of this block are facts. Else
-	// they are empty: what a caller that found it asked for is not what it has.
-	Known     bool
-	Size      *uint64
-	NSems     *int32
-	Mode      event.Mode
-	UID, GID  *uint32
-	Maker     *event.Process
+	// Known: its creation was seen, or the kernel's list had it, so the fields of
+	// this block are facts. Else they are empty: what a caller that found it asked
+	// for is not what it has.
+	Known           bool
+	Size            *uint64
+	NSems           *int32
+	MaxMsg, MsgSize *int64
+	Mode            event.Mode
+	UID, GID        *uint32
+
+	Existing  bool             // it was there, and its creation was not seen
+	State     *event.State     // what the kernel's list said last; nil: it was not asked
+	Maker     *event.Process   // nil: not seen
 	Container *event.Container // the maker's
 
 	First, Last time.Time
 	Opens       uint64         // calls that opened it, or got it where the hooks cannot tell
 	LastUser    *event.Process // who made, opened or got it last
 
+	Marked   time.Time // removed while in use; zero: it was not
+	Removed  time.Time // zero: it is there
+	Cause    event.Cause
+	Remover  *event.Process // nil: the kernel itself, or not known
+	Observed event.Observed // how its end came to be known
+
 	home               *Namespace
 	inOrder, inTouched *list.Element
+
+	marked bool
+	made   int64 // CLOCK_BOOTTIME ns of its creation; 0: not seen
+	listed int64 // of the kernel's list that had it last
+	ended  int64 // of its end
 }
 
-// objectID tells the objects of a namespace apart: each kind has ids of its own.
+// objectID tells the System V objects of a namespace apart: each kind has ids of
+// its own.
 type objectID struct {
 	kind string
 	id   int32
 }
 
+// identified says whether o has what tells it from others.
+func identified(o *event.Object) bool {
+	switch {
+	case o == nil:
+		return false
+	case o.Kind == mq:
+		return o.Name != "" || o.Inode != nil
+	}
+	return o.ID != nil
+}
+
 func newObject(home *Namespace, e *event.Event) *Object {
-	return &Object{
+	o := &Object{
 		Kind:  e.Object.Kind,
-		ID:    *e.Object.ID,
 		Key:   e.Object.Key,
+		Name:  e.Object.Name,
+		Inode: e.Object.Inode,
 		First: e.Time,
+		Last:  e.Time,
 		home:  home,
 	}
+	if e.Object.ID != nil {
+		o.ID = *e.Object.ID
+	}
+	return o
 }
 
 func (o *Object) id() objectID { return objectID{o.Kind, o.ID} }
 
-// replacedBy says whether the event is of another object under the same id: ids
-// come back through next_id. Besides a creation, another key tells: a key leads
-// to one object alone, and no object can ever be found by a second one.
-func (o *Object) replacedBy(e *event.Event) bool {
-	return e.Event == event.ObjectCreate || e.Object.Key != o.Key
+// is says whether eo has what tells o from others.
+func (o *Object) is(eo *event.Object) bool {
+	switch {
+	case o.Kind != eo.Kind:
+		return false
+	case o.Kind != mq:
+		return o.ID == *eo.ID
+	case o.Inode != nil && eo.Inode != nil:
+		return *o.Inode == *eo.Inode
+	}
+	return o.Name == eo.Name
 }
 
+// replacedBy says whether the event is of another object under the same id: ids
+// come back through next_id. Besides a creation, another key tells: a key leads
+// to one object alone, and no object can ever be found by a second one. But what
+// is removed while in use has its key no more.
+func (o *Object) replacedBy(e *event.Event) bool {
+	switch e.Event {
+	case event.ObjectCreate:
+		return !o.Existing || e.BootNS > o.listed
+	case event.ObjectMark:
+		return false
+	case event.ObjectFound:
+		return e.Object.Key != o.Key && !o.marked && !dest(e.Object)
+	}
+	return e.Object.Key != o.Key
+}
+
+func dest(o *event.Object) bool { return o.State != nil && o.State.Dest }
+
+// apply notes an event other than its end.
 func (o *Object) apply(e *event.Event) {
 	o.Last = e.Time
-	o.LastUser = e.Process
-	if e.Event != event.ObjectCreate {
-		o.Opens++
-		return
+	if o.Inode == nil {
+		o.Inode = e.Object.Inode
 	}
+	if o.Name == "" {
+		o.Name = e.Object.Name
+	}
+	switch e.Event {
+	case event.ObjectFound:
+		o.found(e)
+	case event.ObjectMark:
+		o.mark(e)
+	case event.ObjectCreate:
+		o.made, o.Existing = e.BootNS, false
+		o.Key, o.First = e.Object.Key, e.Time
+		o.Maker, o.Container = e.Process, e.Container
+		o.LastUser = e.Process
+		o.know(e.Object)
+	default:
+		o.LastUser = e.Process
+		o.Opens++
+	}
+}
+
+// found notes what the kernel's list says.
+func (o *Object) found(e *event.Event) {
+	o.listed = e.BootNS
+	o.State = e.Object.State
+	if dest(e.Object) && !o.marked {
+		o.mark(e)
+	}
+	if !o.Known {
+		o.know(e.Object)
+	}
+}
+
+func (o *Object) mark(e *event.Event) { o.marked, o.Marked = true, e.Time }
+
+func (o *Object) know(facts *event.Object) {
 	o.Known = true
-	o.Size = e.Object.Size
-	o.NSems = e.Object.NSems
-	o.Mode = e.Object.Mode
-	o.UID, o.GID = e.Object.UID, e.Object.GID
-	o.Maker = e.Process
-	o.Container = e.Container
+	o.Size, o.NSems = facts.Size, facts.NSems
+	o.MaxMsg, o.MsgSize = facts.MaxMsg, facts.MsgSize
+	o.Mode = facts.Mode
+	o.UID, o.GID = facts.UID, facts.GID
+}
+
+// remove notes its end.
+func (o *Object) remove(e *event.Event) {
+	o.Removed, o.ended = e.Time, e.BootNS
+	o.Cause, o.Remover, o.Observed = known(e.Cause), e.Process, e.Observed
+}
+
+// known is the cause if it is one, else that of which nothing is known: a log may
+// hold anything.
+func known(c event.Cause) event.Cause {
+	switch c {
+	case event.CauseRMID, event.CauseDetach, event.CauseExit, event.CauseNamespace, event.CauseUnlink:
+		return c
+	}
+	return ""
 }
