@@ -36,8 +36,14 @@ func frame(inv *inventory.Inventory, st Status, columns, rows int, opts Options)
 
 func titleRow(inv *inventory.Inventory) row {
 	t := inv.Totals()
-	return row{fmt.Sprintf("ipctrace · %s · %s",
-		count(len(inv.Namespaces()), "IPC namespace"), tally(t.Created, t.Opened, t.Got, t.Failed)), normal}
+	namespaces, objects := inv.Live()
+	ended := ""
+	if t.Freed > 0 {
+		ended = fmt.Sprintf(" (%d ended)", t.Freed)
+	}
+	return row{fmt.Sprintf("ipctrace · %s%s, %s · %s",
+		count(namespaces, "IPC namespace"), ended, count(objects, "object"), tally(t.Created, t.Opened, t.Got, t.Failed)+
+			nonZero(amount{t.Marked, "marked"}, amount{t.Removed + t.Cleared, "removed"})), normal}
 }
 
 func statusRow(inv *inventory.Inventory, st Status) row {
@@ -53,11 +59,11 @@ func statusRow(inv *inventory.Inventory, st Status) row {
 // the room is the events', more where the namespaces leave it.
 func bodyRows(inv *inventory.Inventory, st Status, columns, room int, opts Options) ([]row, error) {
 	recent := inv.Recent()
-	if len(recent) == 0 {
+	if len(recent) == 0 && len(inv.Namespaces()) == 0 {
 		return []row{{}, {text: nothingSeen + " so far"}}[:min(room, 2)], nil
 	}
 	const around = 2 // an empty row and the header
-	reserved := around + min(len(recent), max(1, room/4))
+	reserved := around + min(max(1, len(recent)), max(1, room/4))
 	top, err := namespaceRows(inv, st, columns, room-reserved, opts)
 	if err != nil {
 		return nil, err
@@ -80,6 +86,9 @@ func eventRows(recent []event.Event, columns, limit int, opts Options) []row {
 		layout, rowOf = lineColumns, lineRow
 	}
 	rows := []row{{header(layout).text, normal}}
+	if len(recent) == 0 {
+		rows = append(rows, row{text: "nothing has happened so far"})
+	}
 	for i := max(0, len(recent)-limit); i < len(recent); i++ {
 		rows = append(rows, rowOf(&recent[i], opts))
 	}
@@ -88,8 +97,18 @@ func eventRows(recent []event.Event, columns, limit int, opts Options) []row {
 
 // namespaceRows are blocks of namespaces, an empty row before each.
 func namespaceRows(inv *inventory.Inventory, st Status, columns, room int, opts Options) ([]row, error) {
-	namespaces := inv.Namespaces()
-	shown := choose(namespaces, room)
+	live, ended, quiet := sorted(inv.Namespaces())
+	ended = fadingNamespaces(ended, st.Now)
+	// Those that ended take a quarter of the room at most.
+	forEnded := min(1+len(ended), room/4)
+	if len(ended) == 0 || forEnded < 2 {
+		forEnded = 0
+	}
+	all := make([]contents, len(live))
+	for i, n := range live {
+		all[i] = fading(n, st.Now)
+	}
+	shown := choose(all, room-forEnded)
 	t := table{now: st.Now, columns: columns, opts: opts}
 	blocks, err := t.blocks(shown)
 	if err != nil {
@@ -98,19 +117,19 @@ func namespaceRows(inv *inventory.Inventory, st Status, columns, room int, opts 
 	var rows []row
 	for i, block := range blocks {
 		if width(block[0].text) > columns {
-			block[0].text = namespaceTitleShort(shown.namespaces[i])
+			block[0].text = namespaceTitleShort(shown.of[i].Namespace)
 		}
 		rows = append(append(rows, row{}), block...)
 	}
-	if hidden := len(namespaces) - len(shown.namespaces); hidden > 0 && len(rows) < room {
+	if hidden := len(all) - len(shown.of) + quiet; hidden > 0 && len(rows) < room-forEnded {
 		rows = append(rows, row{text: "… and " + count(hidden, "more namespace")})
 	}
-	return rows, nil
+	return append(rows, endedRows(ended, st.Now, min(1+screenObjects, room-len(rows)))...), nil
 }
 
 // choose what fits into the room. When not all namespaces do, those with the
 // latest events are shown; the rows that are left are dealt out one by one.
-func choose(namespaces []*inventory.Namespace, room int) choice {
+func choose(namespaces []contents, room int) choice {
 	shown, room := fitting(namespaces, room)
 	rows := make([]int, len(shown))
 	for i, n := range shown {
@@ -119,7 +138,7 @@ func choose(namespaces []*inventory.Namespace, room int) choice {
 	for grown := true; grown && room > 0; {
 		grown = false
 		for i, n := range shown {
-			if room > 0 && rows[i] < min(n.Len(), screenObjects+1) {
+			if room > 0 && rows[i] < min(n.len(), screenObjects+1) {
 				rows[i]++
 				room--
 				grown = true
@@ -127,7 +146,7 @@ func choose(namespaces []*inventory.Namespace, room int) choice {
 		}
 	}
 	for i, n := range shown {
-		if n.Len() > rows[i] { // the last row says how many more there are
+		if n.len() > rows[i] { // the last row says how many more there are
 			rows[i]--
 		}
 	}
@@ -136,7 +155,7 @@ func choose(namespaces []*inventory.Namespace, room int) choice {
 
 // fitting are the namespaces that fit with the least of rows, and the room that
 // they leave.
-func fitting(namespaces []*inventory.Namespace, room int) ([]*inventory.Namespace, int) {
+func fitting(namespaces []contents, room int) ([]contents, int) {
 	const around = 3 // an empty row, the title, the header
 	total := 0
 	for _, n := range namespaces {
@@ -147,18 +166,18 @@ func fitting(namespaces []*inventory.Namespace, room int) ([]*inventory.Namespac
 	}
 	room-- // for how many more there are
 	latest := slices.Clone(namespaces)
-	slices.SortStableFunc(latest, func(a, b *inventory.Namespace) int { return b.Last.Compare(a.Last) })
+	slices.SortStableFunc(latest, func(a, b contents) int { return b.Last.Compare(a.Last) })
 	fits := make(map[*inventory.Namespace]bool)
 	for _, n := range latest {
 		if room -= around + leastRows(n); room < 0 {
 			room += around + leastRows(n)
 			break
 		}
-		fits[n] = true
+		fits[n.Namespace] = true
 	}
-	return slices.DeleteFunc(slices.Clone(namespaces), func(n *inventory.Namespace) bool { return !fits[n] }), room
+	return slices.DeleteFunc(slices.Clone(namespaces), func(n contents) bool { return !fits[n.Namespace] }), room
 }
 
 // leastRows of objects a namespace is shown with: one may have to say how many
 // more there are.
-func leastRows(n *inventory.Namespace) int { return min(n.Len(), 2) }
+func leastRows(n contents) int { return min(n.len(), 2) }

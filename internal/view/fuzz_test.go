@@ -2,7 +2,9 @@ package view
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -17,18 +19,28 @@ func FuzzViews(f *testing.F) {
 		log = append(e.AppendJSON(log), '\n')
 	}
 	f.Add(log)
+	for _, e := range life() {
+		e.V = event.Version
+		f.Add(append(e.AppendJSON(nil), '\n'))
+	}
+	f.Add([]byte(`{"v":1,"event":"object.remove","cause":"\u001b[2J","observed":"\n","ns":{},"from":{"label":"\u202e"},"object":{"kind":"mq","name":"/\u001b"}}`))
 	f.Add([]byte(`{"v":1,"event":"trace.start","start":{"tier":"\u001b[2J"}}` + "\n" + `{"v":1,"event":"trace.stop","stop":{}}`))
 	f.Add([]byte(`{"v":1,"event":"object.create","ns":{},"object":{"kind":"\u202e","id":0},"container":{"id":"\n"},"process":{}}`))
 	f.Fuzz(func(t *testing.T, log []byte) {
 		v := inventory.New(inventory.Limits{})
 		var out bytes.Buffer
 		lines := NewLines(&out, plainOptions())
+		listed := ListedNamespace{Note: string(log), Pins: []string{string(log)}}
 		for line := range bytes.Lines(log) {
 			e, err := event.Parse(line)
 			if err != nil {
 				continue
 			}
 			v.Apply(e)
+			listed.Objects = append(listed.Objects, ListedObject{Object: e.Object, Orphan: string(e.Cause), CreatorComm: string(e.Event)})
+			if text := compactRow(e, plainOptions()).text; strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Fatalf("unprintable: %q", text)
+			}
 			before := bytes.Count(out.Bytes(), []byte("\n"))
 			if err := lines.Write(e); err != nil {
 				t.Fatal(err)
@@ -38,13 +50,23 @@ func FuzzViews(f *testing.F) {
 		if err := Table(&out, v, at(60), plainOptions()); err != nil {
 			t.Fatal(err)
 		}
-		rows, err := frame(v, status(), 80, 24, plainOptions())
-		if err != nil {
+		if err := Listing(&out, []ListedNamespace{listed}, plainOptions()); err != nil {
 			t.Fatal(err)
 		}
-		check(t, len(rows), 24)
-		for _, r := range rows {
-			out.WriteString(r.text + "\n")
+		for _, now := range []time.Time{at(60), {}} { // no time in an event: it is gone just now
+			st := status()
+			st.Now = now
+			rows, err := frame(v, st, 80, 24, plainOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, len(rows), 24)
+			for _, r := range rows {
+				if width(r.text) > 80 {
+					t.Fatalf("%d columns: %q", width(r.text), r.text)
+				}
+				out.WriteString(r.text + "\n")
+			}
 		}
 		for _, r := range out.String() {
 			if r != '\n' && !unicode.IsPrint(r) {

@@ -19,7 +19,7 @@ type column struct {
 
 var lineColumns = []column{
 	{"TIME", 15},
-	{"EVENT", 13},
+	{"EVENT", 16},
 	{"NAMESPACE", 11 + maxLabel},
 	{"KIND", 4},
 	{"ID", 7},
@@ -31,7 +31,10 @@ var lineColumns = []column{
 	{"COMM", 16},
 }
 
-const clock = "15:04:05.000000"
+const (
+	clock      = "15:04:05.000000"
+	shortClock = "15:04:05"
+)
 
 // Lines writes an event a line, aligned, for pipes and logs.
 type Lines struct {
@@ -99,7 +102,7 @@ func lineRow(e *event.Event, opts Options) row {
 	}
 	cells = append(cells, objectCells(e, opts)...)
 	cells = append(cells, processCells(e, opts)...)
-	return row{align(lineColumns, cells...), eventStyle(e)}
+	return row{align(lineColumns, cells...) + noteText(e, opts), eventStyle(e)}
 }
 
 func eventStyle(e *event.Event) style {
@@ -119,8 +122,8 @@ func objectCells(e *event.Event, opts Options) []string {
 		return []string{none, idText(e), none, ownerText(e, opts), none, none}
 	}
 	return []string{
-		orNone(Safe(o.Kind, maxWord)), idText(e), o.Key.String(),
-		ownerText(e, opts), o.Mode.String(), sizeText(o.Size, o.NSems),
+		orNone(Safe(o.Kind, maxWord)), idText(e), keyTold(o, maxLabel),
+		ownerText(e, opts), modeTold(o), sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
 	}
 }
 
@@ -140,7 +143,7 @@ func ownerText(e *event.Event, opts Options) string {
 	switch {
 	case e.Object != nil && e.Object.UID != nil:
 		return opts.Users.Name(*e.Object.UID)
-	case e.Process != nil:
+	case e.Process != nil && e.Event != event.ObjectMark && e.Event != event.ObjectRemove:
 		return opts.Users.Name(e.Process.UID)
 	}
 	return none
@@ -149,7 +152,7 @@ func ownerText(e *event.Event, opts Options) string {
 // processCells are PID and COMM, with the ABI where it is not the usual one.
 func processCells(e *event.Event, opts Options) []string {
 	if e.Process == nil {
-		return []string{none, none}
+		return []string{none, nobodyText(e)}
 	}
 	return []string{pidText(e.Process), orNone(Safe(e.Process.Comm, maxComm)) + abiText(e, opts)}
 }
@@ -194,6 +197,10 @@ func stopText(s *event.Stop) string {
 	if s == nil {
 		return none
 	}
-	return fmt.Sprintf("%s: %s, %d written, %d filtered, %s",
-		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, s.Filtered, losses(s.Lost, s.Skipped))
+	found := ""
+	if s.Found > 0 {
+		found = fmt.Sprintf(", %d found out", s.Found)
+	}
+	return fmt.Sprintf("%s: %s, %d written%s, %d filtered, %s",
+		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, found, s.Filtered, losses(s.Lost, s.Skipped))
 }

@@ -122,3 +122,23 @@ func check(t *testing.T, got, want any) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// TestBare: what nobody knows of an object that went is not told as zero.
+func TestBare(t *testing.T) {
+	for _, test := range []struct {
+		object event.Object
+		want   []string
+	}{
+		{event.Object{Kind: "msg", ID: new(int32(0)), Bare: true}, []string{"?", "?"}},
+		{event.Object{Kind: "msg", ID: new(int32(0)), Key: 7, Bare: true}, []string{"0x00000007", "?"}},
+		{event.Object{Kind: "msg", ID: new(int32(0))}, []string{"0x00000000", "0000"}},
+		{event.Object{Kind: "mq", Name: "/jobs", Bare: true}, []string{"/jobs", "?"}},
+		{event.Object{Kind: "mq", Bare: true}, []string{"?", "?"}},
+	} {
+		e := event.Event{Event: event.ObjectRemove, NS: hostNS(), Object: &test.object}
+		cells := objectCells(&e, plainOptions())
+		if diff := cmp.Diff(test.want, []string{cells[2], cells[4]}); diff != "" {
+			t.Errorf("%+v: %s", test.object, diff)
+		}
+	}
+}

@@ -12,6 +12,8 @@ type Options struct {
 	Users    *Users         // nil: the users of this machine
 	Native   string         // the machine's ABI; events of others are marked
 	Location *time.Location // nil: local
+	Limits   bool           // of a [Listing]: all limits, not only those nearly reached
+	Width    int            // of a [Listing]: columns of the terminal; 0: as many as it takes
 }
 
 func (o Options) orDefault() Options {

@@ -82,22 +82,25 @@ func TestFramesFit(t *testing.T) {
 // All that is left out is counted.
 func TestFramesCountWhatTheyLeaveOut(t *testing.T) {
 	v := many()
-	namespaces := v.Namespaces()
+	var namespaces []contents
+	for _, n := range v.Namespaces() {
+		namespaces = append(namespaces, fading(n, status().Now))
+	}
 	for room := 2; room < 300; room += 1 + room/15 {
 		c := choose(namespaces, room)
 		rows := 0
-		for i, n := range c.namespaces {
+		for i, n := range c.of {
 			rows += 2 + max(1, c.limits[i])
-			if n.Len() > c.limits[i] {
+			if n.len() > c.limits[i] {
 				rows++
 			}
-			if n.Len() > 0 {
+			if n.len() > 0 {
 				rows++ // the header
 			} else {
 				rows--
 			}
-			if n.Len() > 0 && c.limits[i] == 0 || c.limits[i] > screenObjects+1 {
-				t.Fatalf("room %d: %d of %d objects", room, c.limits[i], n.Len())
+			if n.len() > 0 && c.limits[i] == 0 || c.limits[i] > screenObjects+1 {
+				t.Fatalf("room %d: %d of %d objects", room, c.limits[i], n.len())
 			}
 		}
 		blocks, err := namespaceRows(v, status(), 80, room, plainOptions())
@@ -107,8 +110,8 @@ func TestFramesCountWhatTheyLeaveOut(t *testing.T) {
 		if len(blocks) > room {
 			t.Fatalf("room %d: %d rows", room, len(blocks))
 		}
-		if len(c.namespaces) < len(namespaces) {
-			want := fmt.Sprintf("… and %s", count(len(namespaces)-len(c.namespaces), "more namespace"))
+		if len(c.of) < len(namespaces) {
+			want := fmt.Sprintf("… and %s", count(len(namespaces)-len(c.of), "more namespace"))
 			check(t, blocks[len(blocks)-1].text, want)
 		}
 	}

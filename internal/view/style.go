@@ -6,6 +6,7 @@ type style string
 const (
 	normal  style = ""
 	bold    style = "1"
+	faint   style = "2"
 	failure style = "31" // red
 	alarm   style = "7"  // inverse
 )

@@ -11,27 +11,51 @@ import (
 	"github.com/ipctrace/ipctrace/internal/inventory"
 )
 
-var objectHeader = []string{"KIND", "ID", "KEY", "OWNER", "MODE", "SIZE", "MAKER", "AGE", "OPENS"}
+var objectHeader = []string{"KIND", "ID", "KEY", "STATE", "OWNER", "MODE", "SIZE", "MAKER", "AGE", "OPENS"}
 
-// Where there is not room for all columns, that of makers is made narrower, as
-// far as leastMaker: names can be cut, and be long.
+// cuts are how wide names may be. Where there is not room for all columns, that
+// of makers is made narrower, as far as leastMaker, then that of keys: the names
+// in both can be cut, and be long.
+type cuts struct{ maker, name int }
+
 const (
-	makerColumn = 6
+	keyColumn   = 2
+	makerColumn = 7
 	leastMaker  = 14
+	leastName   = 10 // as wide as a key
 )
 
 const nothingSeen = "no System V IPC seen"
 
-// Table writes everything the inventory knows, one block a namespace.
+// tableGone is how many of the objects gone last a table shows of a namespace, and
+// how many of the namespaces that ended last.
+const tableGone = 10
+
+// Table writes everything the inventory knows: one block for each namespace that
+// is there, with the objects in it and those gone last, and a line for those that
+// ended.
 func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) error {
 	t := table{now: now, columns: Whole, opts: opts.orDefault()}
-	all := choice{namespaces: inv.Namespaces()}
-	for _, n := range all.namespaces {
-		all.limits = append(all.limits, n.Len())
+	live, ended, quiet := sorted(inv.Namespaces())
+	var all choice
+	for _, n := range live {
+		c := contents{n, n.NewestGone(tableGone)}
+		all.of, all.limits = append(all.of, c), append(all.limits, c.len())
 	}
 	blocks, err := t.blocks(all)
 	if err != nil {
 		return err
+	}
+	for i, c := range all.of {
+		if c.Removed > 0 {
+			blocks[i] = append(blocks[i], row{"removed: " + removedText(c.Namespace), normal})
+		}
+	}
+	if quiet > 0 {
+		blocks = append(blocks, []row{{text: count(quiet, "more IPC namespace") + ", there before: empty, and nothing happened in them"}})
+	}
+	if len(ended) > 0 {
+		blocks = append(blocks, endedBlock(ended))
 	}
 	if len(blocks) == 0 {
 		blocks = [][]row{{{text: nothingSeen}}}
@@ -58,80 +82,124 @@ type table struct {
 
 // choice of namespaces, and for each how many of its objects: the newest.
 type choice struct {
-	namespaces []*inventory.Namespace
-	limits     []int
+	of     []contents
+	limits []int
 }
 
 // blocks are the rows of each namespace. They are laid out as one table, so that
 // columns are the same in all.
 func (t table) blocks(c choice) ([][]row, error) {
-	cells := t.cells(c, Whole)
+	cut := cuts{Whole, maxName}
+	cells := t.cells(c, cut)
 	widths := gridWidths(objectHeader, cells)
 	if over := gridWidth(widths) - t.columns; over > 0 {
-		cells = t.cells(c, max(leastMaker, widths[makerColumn]-over))
+		cut.maker = max(leastMaker, widths[makerColumn]-over)
+		over -= max(0, widths[makerColumn]-cut.maker)
+		cut.name = max(leastName, widths[keyColumn]-max(0, over))
+		cells = t.cells(c, cut)
 	}
 	lines, err := grid(objectHeader, cells)
 	if err != nil {
 		return nil, err
 	}
 	header, lines := lines[0], lines[1:]
-	blocks := make([][]row, len(c.namespaces))
-	for i, n := range c.namespaces {
-		shown := min(c.limits[i], n.Len())
-		blocks[i] = namespaceBlock(n, header, lines[:shown])
-		lines = lines[shown:]
+	blocks := make([][]row, len(c.of))
+	for i, n := range c.of {
+		objects := n.newest(c.limits[i])
+		blocks[i] = t.namespaceBlock(n, header, objects, lines[:len(objects)])
+		lines = lines[len(objects):]
 	}
 	return blocks, nil
 }
 
-func (t table) cells(c choice, maxMaker int) [][]string {
+func (t table) cells(c choice, cut cuts) [][]string {
 	var cells [][]string
-	for i, n := range c.namespaces {
-		for _, o := range n.Newest(c.limits[i]) {
-			cells = append(cells, t.objectCells(o, maxMaker))
+	for i, n := range c.of {
+		for _, o := range n.newest(c.limits[i]) {
+			cells = append(cells, t.objectCells(o, cut))
 		}
 	}
 	return cells
 }
 
-func namespaceBlock(n *inventory.Namespace, header string, objects []string) []row {
-	block := []row{{namespaceTitle(n), bold}}
-	if n.Len() == 0 {
-		return append(block, row{text: noObjects(n)})
+func (t table) namespaceBlock(n contents, header string, objects []*inventory.Object, lines []string) []row {
+	block := []row{{namespaceTitle(n.Namespace, t.opts), bold}}
+	if n.len() == 0 {
+		return append(block, row{text: noObjects(n.Namespace)})
 	}
 	block = append(block, row{text: header})
-	for _, line := range objects {
-		block = append(block, row{text: line})
+	for i, line := range lines {
+		r := row{text: line}
+		if !objects[i].Removed.IsZero() {
+			r.style = faint
+		}
+		block = append(block, r)
 	}
-	if more := n.Len() - len(objects); more > 0 {
+	if more := n.len() - len(objects); more > 0 {
 		block = append(block, row{text: fmt.Sprintf("… and %d more", more)})
 	}
 	return block
 }
 
 func noObjects(n *inventory.Namespace) string {
-	if n.Created+n.Opened+n.Got > 0 {
+	switch {
+	case n.Removed > 0:
+		return "no objects left"
+	case n.Created+n.Opened+n.Got > 0:
 		return "no objects kept: there were too many"
 	}
 	return "no objects seen"
 }
 
-func (t table) objectCells(o *inventory.Object, maxMaker int) []string {
+func (t table) objectCells(o *inventory.Object, cut cuts) []string {
 	owner, mode, size := unknown, unknown, unknown
-	age := ageText(t.now.Sub(o.First))
-	if !o.Known {
-		age = "≥" + age // it may have been there before
-	} else {
+	if o.Known {
 		mode = o.Mode.String()
-		size = sizeText(o.Size, o.NSems)
+		size = sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 		if o.UID != nil {
 			owner = t.opts.Users.Name(*o.UID)
 		}
 	}
-	return []string{
-		Safe(o.Kind, maxWord), strconv.Itoa(int(o.ID)), o.Key.String(),
-		owner, mode, size, makerText(o, maxMaker), age, strconv.FormatUint(o.Opens, 10),
+	id := none
+	if o.Kind != kindMQ {
+		id = strconv.Itoa(int(o.ID))
 	}
+	return []string{
+		Safe(o.Kind, maxWord), id, keyText(o.Kind, o.Key, o.Name, cut.name), stateText(o), owner, mode, size,
+		makerText(o, cut.maker), t.ageText(o), strconv.FormatUint(o.Opens, 10),
+	}
+}
+
+// stateText is what is known of an object's life, in a word or two.
+func stateText(o *inventory.Object) string {
+	switch {
+	case !o.Removed.IsZero() && o.Cause == "":
+		return "gone"
+	case !o.Removed.IsZero():
+		return "gone: " + causeText(o.Cause)
+	case !o.Marked.IsZero():
+		return "marked"
+	case o.Existing:
+		return "before"
+	case o.Maker != nil:
+		return "new"
+	}
+	return unknown
+}
+
+// ageText of an object whose making was not seen is the least it can be: the
+// kernel's list tells when it was made or changed. Of one that is gone it is how
+// long ago.
+func (t table) ageText(o *inventory.Object) string {
+	switch {
+	case !o.Removed.IsZero():
+		return ageText(t.now.Sub(o.Removed)) + " ago"
+	case o.Maker != nil:
+		return ageText(t.now.Sub(o.First))
+	case o.State != nil && !o.State.CTime.IsZero() && o.State.CTime.Before(o.First):
+		return "≥" + ageText(t.now.Sub(o.State.CTime))
+	}
+	return "≥" + ageText(t.now.Sub(o.First))
 }
 
 // makerText is "ipcmk[123]", in a container "0123456789ab/ipcmk[123]". Where that

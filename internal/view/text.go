@@ -11,8 +11,11 @@ import (
 // Names of other processes are cut to these columns; facts never are.
 const (
 	maxLabel = 24
-	maxComm  = 32
-	maxWord  = 16 // kinds, errno names, ABIs: ours, but a log may hold anything
+	maxName  = 32 // of a POSIX queue
+
+	maxCompactName = 16
+	maxComm        = 32
+	maxWord        = 16 // kinds, errno names, ABIs: ours, but a log may hold anything
 )
 
 const (
@@ -52,18 +55,59 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%.1f %ciB", float64(n)/float64(divisor), units[unit])
 }
 
+// keyTold is keyText where an event says by what.
+func keyTold(o *event.Object, max int) string {
+	if o.Bare && o.Key == 0 && o.Name == "" {
+		return unknown
+	}
+	return keyText(o.Kind, o.Key, o.Name, max)
+}
+
+func modeTold(o *event.Object) string {
+	if o.Bare {
+		return unknown
+	}
+	return o.Mode.String()
+}
+
+// keyText is by what an object is found: its key, or a POSIX queue's name.
+func keyText(kind string, key event.Key, name string, max int) string {
+	if kind == kindMQ {
+		return orNone(Safe(name, max))
+	}
+	return key.String()
+}
+
+const kindMQ = "mq"
+
 // sizeText of an object in its own measure, if it has one.
-func sizeText(size *uint64, nsems *int32) string {
+func sizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
 	switch {
 	case size != nil:
 		return bytesText(*size)
-	case nsems == nil:
-		return none
-	case *nsems == 1:
+	case nsems != nil && *nsems == 1:
 		return "1 sem"
-	default:
+	case nsems != nil:
 		return fmt.Sprintf("%d sems", *nsems)
+	case maxMsg != nil && msgSize != nil:
+		return fmt.Sprintf("%d×%s", *maxMsg, bytesText(uint64(max(0, *msgSize))))
 	}
+	return none
+}
+
+// usedText is how much an object is used: what its kind has to tell.
+func usedText(s *event.State) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Attached != nil:
+		return fmt.Sprintf("%d attached", *s.Attached)
+	case s.Messages != nil && s.Bytes != nil:
+		return fmt.Sprintf("%s/%s", count(*s.Messages, "msg"), bytesText(*s.Bytes))
+	case s.Messages != nil:
+		return count(*s.Messages, "msg")
+	}
+	return ""
 }
 
 // callerText is "ipcmk[62293]".

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/ipctrace/ipctrace/internal/inventory"
 )
@@ -15,12 +16,47 @@ func Totals(w io.Writer, t inventory.Totals) error {
 
 func totalsText(t inventory.Totals) string {
 	text := fmt.Sprintf("%s: %s; %s",
-		count(t.Events, "event"), tally(t.Created, t.Opened, t.Got, t.Failed), losses(t.Lost, t.Skipped))
+		count(t.Events+t.Found-t.ObjectsFound-t.NamespacesFound, "event"),
+		tally(t.Created, t.Opened, t.Got, t.Failed)+
+			nonZero(amount{t.Marked, "marked"}, amount{t.Removed, "removed"},
+				amount{t.Born, "born"}, amount{t.Joined, "joined"}, amount{t.Freed, "ended"}),
+		losses(t.Lost, t.Skipped))
+	if t.ObjectsFound+t.NamespacesFound > 0 {
+		text += fmt.Sprintf("\nthere before: %s, %s",
+			count(t.ObjectsFound, "object"), count(t.NamespacesFound, "namespace"))
+	}
+	if t.Cleared > 0 {
+		text += fmt.Sprintf("\ngone with their namespaces, besides: %s", count(t.Cleared, "object"))
+	}
+	return text + forgottenText(t)
+}
+
+func forgottenText(t inventory.Totals) string {
+	const why = "\nno longer kept, as there were too many: "
+	text := ""
 	if t.ForgottenObjects+t.ForgottenNamespaces > 0 {
-		text += fmt.Sprintf("\nno longer kept, as there were too many: %s, %s",
-			count(t.ForgottenObjects, "object"), count(t.ForgottenNamespaces, "namespace"))
+		text = why + count(t.ForgottenObjects, "object") + ", " + count(t.ForgottenNamespaces, "namespace")
+	}
+	if t.ForgottenGone+t.ForgottenFreed > 0 {
+		text += why + count(t.ForgottenGone, "removed object") + ", " + count(t.ForgottenFreed, "ended namespace")
 	}
 	return text
+}
+
+type amount struct {
+	n    uint64
+	word string
+}
+
+// nonZero are the amounts of which there is any, a comma before each.
+func nonZero(amounts ...amount) string {
+	var b strings.Builder
+	for _, a := range amounts {
+		if a.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", a.n, a.word)
+		}
+	}
+	return b.String()
 }
 
 // losses that are certain, and those that may be: not every hook that the kernel
