@@ -5,23 +5,69 @@ import (
 	"strings"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
 )
 
-// Filter is what the kernel's filters cannot do. All fields must match, values
-// within a field are alternatives; an empty field lets everything through.
+// Filter is what is let through. All fields must match, values within a field
+// are alternatives; an empty field lets everything through. What the kernel's
+// filters have left out does not come here; what they cannot judge does.
 type Filter struct {
 	Events     []event.Type
-	Comms      []string // of the calling thread, exactly
+	Kinds      []string // of objects; then namespaces are told of only where Events names that
+	Namespaces []uint64 // inode numbers
+	Except     uint64   // inode number of a namespace to leave out; 0: none
+	PIDs, UIDs []uint32 // of who did it
+	Comms      []string // of the thread that did it, exactly
 	Containers []string // beginnings of container ids
 }
 
-func (f *Filter) wants(e *event.Event) bool {
-	if len(f.Events) > 0 && !slices.Contains(f.Events, e.Event) {
+// wants says whether e is let through. What happens to something that was shown
+// is shown too, whoever does it.
+func (f *Filter) wants(e *event.Event, known *inventory.Inventory) bool {
+	if len(f.Events) > 0 && !slices.Contains(f.Events, e.Event) || !f.place(e) || !f.kind(e) {
 		return false
 	}
-	if len(f.Comms) > 0 && !slices.Contains(f.Comms, e.Process.Comm) {
+	return f.doer(e) || followsUp(e.Event) && known.Has(e)
+}
+
+func (f *Filter) place(e *event.Event) bool {
+	if e.NS == nil {
+		return len(f.Namespaces) == 0 && f.Except == 0
+	}
+	from := e.From != nil && slices.Contains(f.Namespaces, e.From.Inode)
+	if len(f.Namespaces) > 0 && !slices.Contains(f.Namespaces, e.NS.Inode) && !from {
+		return false
+	}
+	return f.Except == 0 || e.NS.Inode != f.Except
+}
+
+func (f *Filter) kind(e *event.Event) bool {
+	switch {
+	case len(f.Kinds) == 0:
+		return true
+	case e.Object == nil:
+		return slices.Contains(f.Events, e.Event)
+	}
+	return slices.Contains(f.Kinds, e.Object.Kind)
+}
+
+// doer judges who did it. Nobody is known to have done what was found.
+func (f *Filter) doer(e *event.Event) bool {
+	if len(f.PIDs)+len(f.UIDs)+len(f.Comms)+len(f.Containers) == 0 {
+		return true
+	}
+	p := e.Process
+	if p == nil {
+		return false
+	}
+	if len(f.PIDs) > 0 && !slices.Contains(f.PIDs, p.PID) || len(f.UIDs) > 0 && !slices.Contains(f.UIDs, p.UID) ||
+		len(f.Comms) > 0 && !slices.Contains(f.Comms, p.Comm) {
 		return false
 	}
 	return len(f.Containers) == 0 || e.Container != nil &&
 		slices.ContainsFunc(f.Containers, func(id string) bool { return strings.HasPrefix(e.Container.ID, id) })
+}
+
+func followsUp(t event.Type) bool {
+	return t == event.ObjectMark || t == event.ObjectRemove || t == event.NamespaceFree
 }
