@@ -9,7 +9,7 @@ SHELL := bash
 export CGO_ENABLED := 0
 
 # Packages with tests that load programs into the kernel or make namespaces.
-ROOT_PACKAGES := ./cmd/ipctrace ./nsresolve ./tracer
+ROOT_PACKAGES := ./cmd/ipctrace ./internal/ipcmaker ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
 SCRIPTS := .ci/gotest .ci/run .ci/setup internal/kernels/fetch.sh
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -56,7 +56,7 @@ check-generate: ## fail if generating would change a file
 	.ci/setup generate
 	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
 	tar --exclude=./.git --exclude=./bin -cf - . | tar -xf - -C "$$copy"; \
-	(cd "$$copy" && rm tracer/ipctrace_*_bpfel.* && go generate ./...); \
+	(cd "$$copy" && rm tracer/*_bpfel.* && go generate ./...); \
 	diff -r --exclude=.git --exclude=bin . "$$copy" || \
 		{ echo "generated files are not up to date: make generate"; exit 1; }; \
 	echo "generated files are up to date"

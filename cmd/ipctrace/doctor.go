@@ -161,9 +161,10 @@ func (d *diagnosis) advise() {
 	add(!d.InitialUser, "run it outside of this user namespace: in a container, as a privileged one")
 	add(errors.Is(d.err, tracer.ErrPrivilege) && d.InitialUser,
 		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
-	add(d.Tier != "" && !holds(capability.CAP_SYS_PTRACE),
+	add(d.Tier != "" && !initialPIDs() && !holds(capability.CAP_SYS_PTRACE),
 		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
-	add(d.Tier != "" && !holds(capability.CAP_SYS_ADMIN), "for prove: also CAP_SYS_ADMIN")
+	add(d.Tier != "" && !holds(capability.CAP_SYS_ADMIN),
+		"for what is in other namespaces before a trace begins, for ls and prove: also CAP_SYS_ADMIN")
 	add(d.Tier == tracer.Syscall.String(),
 		"the syscall tier adds a little to every system call of the machine; "+
 			"the fentry tier does not: it needs BPF trampolines (amd64 from 5.5, arm64 from 6.4)")

@@ -28,8 +28,8 @@ type selection struct {
 }
 
 func (s *selection) add(f *pflag.FlagSet) {
-	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem`")
-	f.StringSliceVar(&s.events, "event", nil, "only these events: `create,open,get,fail`")
+	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
+	f.StringSliceVar(&s.events, "event", nil, "only these events: `create,open,get,fail,mark,remove,found,namespace.create,…`")
 	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `INODE|self|host|pid:N`")
 	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
 	f.StringSliceVar(&s.pids, "pid", nil, "only these processes (`PID` on the host)")
@@ -85,8 +85,8 @@ func (s *selection) config() (tracer.Config, error) {
 // maxComm is how much of a name the kernel keeps: TASK_COMM_LEN less its NUL.
 const maxComm = 15
 
-// filter is what the kernel cannot filter.
-func (s *selection) filter() (stream.Filter, error) {
+// filter is all of the selection: the kernel filters get calls, and little else.
+func (s *selection) filter(cfg *tracer.Config) (stream.Filter, error) {
 	events, err := each("--event", s.events, event.ParseType)
 	if err != nil {
 		return stream.Filter{}, usage(err)
@@ -95,7 +95,14 @@ func (s *selection) filter() (stream.Filter, error) {
 	for i, c := range s.comms {
 		comms[i] = c[:min(len(c), maxComm)]
 	}
-	return stream.Filter{Events: events, Comms: comms, Containers: s.containers}, nil
+	f := stream.Filter{
+		Events: events, Kinds: s.kinds, PIDs: cfg.PIDs, UIDs: cfg.UIDs, Comms: comms, Containers: s.containers,
+		Except: uint64(cfg.ExceptNamespace),
+	}
+	for _, inode := range cfg.Namespaces {
+		f.Namespaces = append(f.Namespaces, uint64(inode))
+	}
+	return f, nil
 }
 
 // words is the selection as it is told in trace.start.
@@ -132,12 +139,12 @@ func each[T any](flag string, values []string, parse func(string) (T, error)) ([
 }
 
 func parseKind(s string) (tracer.Kind, error) {
-	for _, k := range []tracer.Kind{tracer.Msg, tracer.Shm, tracer.Sem} {
+	for _, k := range []tracer.Kind{tracer.Msg, tracer.Shm, tracer.Sem, tracer.MQ} {
 		if s == k.String() {
 			return k, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown kind %q: msg, shm or sem", s)
+	return 0, fmt.Errorf("unknown kind %q: msg, shm, sem or mq", s)
 }
 
 func parsePID(s string) (uint32, error) {

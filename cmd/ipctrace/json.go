@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/nsresolve"
@@ -59,11 +63,34 @@ func (p *proof) writeJSON(w io.Writer, checks []view.Check) error {
 	return writeJSON(w, out)
 }
 
+// writeJSON escapes more than JSON asks: everything that is not printable, among
+// it the C1 controls and the marks that turn the direction of text.
 func writeJSON(w io.Writer, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	_, err = w.Write(append(text, '\n'))
+	_, err = w.Write(append(escaped(text), '\n'))
 	return err
+}
+
+// escaped works on text that is JSON, where such characters stand in strings alone.
+func escaped(text []byte) []byte {
+	hostile := func(r rune) bool { return r != '\n' && r != utf8.RuneError && !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(text, hostile) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case !hostile(r):
+			b = utf8.AppendRune(b, r)
+		case r < 0x10000:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b
 }

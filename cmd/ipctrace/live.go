@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/spf13/cobra"
 )
@@ -18,10 +17,11 @@ func newLive() *cobra.Command {
 	var out output
 	command := &cobra.Command{
 		Use:   "live",
-		Short: "Show objects come to be, by IPC namespace, as it happens",
-		Long: `live shows every msgget, shmget and semget on the machine: on a terminal as a
-screen by IPC namespace, into a pipe as a line each, with -o json as the events
-of docs/events.md. Ctrl-C ends it; then comes the table by namespace.`,
+		Short: "Show objects and namespaces come and go, as it happens",
+		Long: `live shows the IPC objects of the machine by IPC namespace, from those that are
+there to those that come and go while it runs, and the namespaces themselves: on
+a terminal as a screen, into a pipe what happens as a line each, with -o json as
+the events of docs/events.md. Ctrl-C ends it; then comes the table by namespace.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return live(c, &sel, &out)
@@ -44,7 +44,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	if err != nil {
 		return err
 	}
-	filter, err := sel.filter()
+	filter, err := sel.filter(&cfg)
 	if err != nil {
 		return err
 	}
@@ -76,18 +76,18 @@ func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON
 	if file, ok := stdout.(*os.File); ok && isTerminal(file) {
 		return t.showScreen(ctx, count, file, opts)
 	}
-	lines := &lineSink{lines: view.NewLines(stdout, opts), inventory: inventory.New(inventory.Limits{})}
+	lines := t.lineSink(stdout, opts)
 	if err := lines.lines.Header(); err != nil {
 		return err
 	}
 	err := t.follow(ctx, count, lines)
 	opts.Color = colored(c.Flags(), stderr)
-	return errors.Join(err, t.summary(stderr, lines.inventory, opts))
+	return errors.Join(err, t.summary(stderr, opts))
 }
 
 func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts view.Options) error {
 	status := view.Status{Tier: t.tracer.Tier().String(), Started: time.Now()}
-	s, err := newScreenSink(f, t.label, status, opts)
+	s, err := newScreenSink(t, f, status, opts)
 	if err != nil {
 		return err
 	}
@@ -96,15 +96,19 @@ func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts v
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	return t.summary(f, s.inventory, opts)
+	return t.summary(f, opts)
 }
 
 // summary is what stays when a trace is over: the table by namespace, and totals.
-func (t *trace) summary(w io.Writer, inv *inventory.Inventory, opts view.Options) error {
-	inv.Relabel(t.label)
-	if err := view.Table(w, inv, time.Now(), opts); err != nil {
+func (t *trace) summary(w io.Writer, opts view.Options) error {
+	t.inventory.Relabel(t.label)
+	if err := view.Table(w, t.inventory, time.Now(), opts); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
-	return view.Totals(w, inv.Totals())
+	return view.Totals(w, t.inventory.Totals())
+}
+
+func (t *trace) lineSink(w io.Writer, opts view.Options) *lineSink {
+	return &lineSink{lines: view.NewLines(w, opts), since: int64(t.looks.pending.To)}
 }

@@ -28,11 +28,11 @@ func TestKernelLiveJSON(t *testing.T) {
 	}
 	for _, tier := range kerneltest.Tiers() {
 		t.Run(tier.String(), func(t *testing.T) {
-			pids, calls := map[int]int{}, map[int][]made{}
+			pids, done := map[int]int{}, map[int][]made{}
 			all := sure(t, func() []byte {
 				s := begin(t, nil, "live", "--json", "--hooks", tier.String())
 				for bits := range abis {
-					pids[bits], calls[bits] = runMaker(t, bits, "-unshare", "-comm", "a\x1bb\xff", "msgget:0x1234:01644")
+					pids[bits], done[bits] = runMaker(t, bits, "-unshare", "-comm", "a\x1bb\xff", "msgget:0x1234:01644")
 				}
 				s.interrupt()
 				out := s.output()
@@ -46,18 +46,18 @@ func TestKernelLiveJSON(t *testing.T) {
 				created = event.ObjectGet
 			}
 			for bits, abi := range abis {
-				mine := by(all, pids[bits])
+				mine := calls(all, pids[bits])
 				if len(mine) != 1 {
 					t.Fatalf("%d bits: %d events, want 1", bits, len(mine))
 				}
 				e := mine[0]
-				if e.Event != created || e.NS.Inode != calls[bits][0].NS || e.NS.Initial || e.ABI != abi ||
-					*e.Object.ID != calls[bits][0].ID || e.Object.Key != 0x1234 || e.Object.Mode != 0o644 {
-					t.Errorf("%d bits: done %+v, told %+v of %+v", bits, calls[bits], e.Object, e)
+				if e.Event != created || e.NS.Inode != done[bits][0].NS || e.NS.Initial || e.ABI != abi ||
+					*e.Object.ID != done[bits][0].ID || e.Object.Key != 0x1234 || e.Object.Mode != 0o644 {
+					t.Errorf("%d bits: done %+v, told %+v of %+v", bits, done[bits], e.Object, e)
 				}
 			}
 			for _, e := range all {
-				if e.NS != nil && e.NS.Inode == nsresolve.InitialInode && slices.Contains([]int{pids[64], pids[32]}, int(e.Process.PID)) {
+				if e.NS != nil && e.Process != nil && e.NS.Inode == nsresolve.InitialInode && slices.Contains([]int{pids[64], pids[32]}, int(e.Process.PID)) {
 					t.Errorf("told in the initial namespace: %+v", e)
 				}
 			}
@@ -96,10 +96,10 @@ func TestKernelLiveLines(t *testing.T) {
 			mine = append(mine, line)
 		}
 	}
-	if len(mine) != 2 || bytes.ContainsAny(out, "\x1b") {
-		t.Fatalf("want two lines of process %d: %q", pid, out)
+	if len(mine) != 3 || bytes.ContainsAny(out, "\x1b") {
+		t.Fatalf("want three lines of process %d: %q", pid, out)
 	}
-	for _, want := range [][]string{{"object.create", "shm", "64 KiB", "0600"}, {"object.fail", "msg", "ENOENT"}} {
+	for _, want := range [][]string{{"object.create", "shm", "64 KiB", "0600"}, {"object.fail", "msg", "ENOENT"}, {"object.remove", "shm", "rmid"}} {
 		line := mine[0]
 		mine = mine[1:]
 		for _, word := range want {
@@ -179,13 +179,23 @@ func TestKernelLivePrivileges(t *testing.T) {
 		}
 		return cmd
 	}
+	hold := exec.Command(kerneltest.Maker64(t), "-unshare", "-hold", "msgget:0:0600")
+	stdin, err := hold.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hold.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { stdin.Close(); _ = hold.Wait() }()
 	s := beginCmd(t, as(unix.CAP_BPF, unix.CAP_PERFMON), nil)
 	pid, _ := runMaker(t, 64, "-unshare", "msgget:0:0600")
 	s.interrupt()
-	if mine := by(events(t, s.output()), pid); len(mine) != 1 {
+	if mine := calls(events(t, s.output()), pid); len(mine) != 1 {
 		t.Errorf("%d events, want 1", len(mine))
 	}
-	if s.status() != 0 || !strings.Contains(s.stderr.String(), "CAP_SYS_PTRACE") {
+	if s.status() != 0 || !strings.Contains(s.stderr.String(), "not looked into") ||
+		!strings.Contains(s.stderr.String(), "CAP_SYS_ADMIN") {
 		t.Errorf("status %d: %s", s.status(), s.stderr)
 	}
 	cmd := as()
@@ -226,11 +236,15 @@ func TestKernelFlags(t *testing.T) {
 		args []string
 		want []string // events by kind
 	}{
-		{"kind", []string{"--kind", "shm,sem"}, []string{"create shm", "create sem", "fail sem"}},
+		{"kind", []string{"--kind", "shm,sem"}, []string{"create shm", "create sem", "fail sem", "remove shm", "remove sem"}},
 		{"event", []string{"--event", "fail"}, []string{"fail sem"}},
+		{"removals", []string{"--event", "remove", "--kind", "msg,sem"}, []string{"remove msg", "remove sem"}},
+		{"namespaces", []string{"--event", "namespace.create", "--kind", "msg"}, []string{"namespace.create"}},
 		{"comm", []string{"--comm", "nobody"}, nil},
 		{"host only", []string{"--ns", "host"}, nil},
-		{"no host", []string{"--no-host"}, []string{"create msg", "create shm", "create sem", "fail sem"}},
+		{"no host", []string{"--no-host"}, []string{
+			"namespace.create", "create msg", "create shm", "create sem", "fail sem", "remove msg", "remove shm", "remove sem",
+		}},
 		{"uid", []string{"--uid", "4321"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -239,7 +253,11 @@ func TestKernelFlags(t *testing.T) {
 			s.interrupt()
 			var got []string
 			for _, e := range by(events(t, s.output()), pid) {
-				got = append(got, strings.TrimPrefix(string(e.Event), "object.")+" "+e.Object.Kind)
+				what := strings.TrimPrefix(string(e.Event), "object.")
+				if e.Object != nil {
+					what += " " + e.Object.Kind
+				}
+				got = append(got, what)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" || s.status() != 0 {
 				t.Errorf("status %d\n%s", s.status(), diff)

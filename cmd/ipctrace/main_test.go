@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,7 +138,7 @@ func (s *session) status() int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// events reads a stream and checks what holds for every stream.
+// events reads a stream.
 func events(t *testing.T, out []byte) []*event.Event {
 	t.Helper()
 	var all []*event.Event
@@ -147,18 +148,26 @@ func events(t *testing.T, out []byte) []*event.Event {
 			t.Fatalf("%v: %s", err, line)
 		}
 		all = append(all, e)
-		if e.Seq != uint64(len(all)) {
-			t.Errorf("line %d has seq %d", len(all), e.Seq)
+	}
+	checkStream(t, all)
+	return all
+}
+
+// checkStream checks what holds for every stream.
+func checkStream(t *testing.T, all []*event.Event) {
+	t.Helper()
+	for i, e := range all {
+		if e.Seq != uint64(i+1) {
+			t.Errorf("line %d has seq %d", i+1, e.Seq)
 		}
 	}
 	if len(all) < 2 || all[0].Event != event.TraceStart || all[len(all)-1].Event != event.TraceStop {
-		t.Fatalf("no trace.start … trace.stop: %s", out)
+		t.Fatalf("no trace.start … trace.stop: %+v", all)
 	}
 	stop := all[len(all)-1].Stop
 	if stop.Produced != stop.Delivered+stop.Lost || stop.Delivered != stop.Written+stop.Filtered {
 		t.Errorf("totals do not add up: %+v", stop)
 	}
-	return all
 }
 
 // by picks the events of one process.
@@ -170,6 +179,13 @@ func by(all []*event.Event, pid int) []*event.Event {
 		}
 	}
 	return mine
+}
+
+// calls picks those of its calls that got an object, or failed to.
+func calls(all []*event.Event, pid int) []*event.Event {
+	return slices.DeleteFunc(by(all, pid), func(e *event.Event) bool {
+		return !slices.Contains([]event.Type{event.ObjectCreate, event.ObjectOpen, event.ObjectGet, event.ObjectFail}, e.Event)
+	})
 }
 
 // made is a line of internal/ipcmaker.

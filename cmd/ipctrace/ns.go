@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strconv"
 
@@ -63,13 +64,7 @@ func showNamespaces(c *cobra.Command, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if hidden := unreadable(snapshot.Unreadable, ""); hidden != "" {
-		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: %s\n", hidden)
-	}
-	if snapshot.UnreadableFDs > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "ipctrace: the descriptors of %s are not readable: pins may be missing\n",
-			plural(snapshot.UnreadableFDs, "process"))
-	}
+	tellHidden(c.ErrOrStderr(), snapshot.Unreadable, snapshot.UnreadableFDs)
 	if asJSON {
 		return writeJSON(c.OutOrStdout(), jsonNamespaces(snapshot.Namespaces))
 	}
@@ -78,6 +73,17 @@ func showNamespaces(c *cobra.Command, asJSON bool) error {
 		rows[i] = namespaceRow(n)
 	}
 	return view.Namespaces(c.OutOrStdout(), rows, view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
+}
+
+// tellHidden says where a scan may have missed something, if it may.
+func tellHidden(w io.Writer, processes, descriptors int) {
+	if hidden := unreadable(processes, ""); hidden != "" {
+		fmt.Fprintf(w, "ipctrace: %s\n", hidden)
+	}
+	if descriptors > 0 {
+		fmt.Fprintf(w, "ipctrace: the descriptors of %s are not readable: pins may be missing\n",
+			plural(descriptors, "process"))
+	}
 }
 
 func namespaceRow(n nsresolve.Namespace) view.NamespaceRow {

@@ -74,7 +74,8 @@ type proof struct {
 	laterA, laterB []sysvipc.Object
 	left           []sysvipc.Object // with A's key, when all was over
 
-	events    []*event.Event
+	events    []*event.Event // of the making
+	ends      []*event.Event // of the removal
 	inventory *inventory.Inventory
 	stats     tracer.Stats
 	tier      tracer.Tier
@@ -209,15 +210,15 @@ func openNamespace(pid int) (*os.File, error) {
 
 // witness asks the kernel itself, in both namespaces.
 func (p *proof) witness() (inA, inB []sysvipc.Object, err error) {
-	inA, errA := sysvipc.Read(p.nsA)
-	inB, errB := sysvipc.Read(p.nsB)
+	a, errA := sysvipc.Read(p.nsA)
+	b, errB := sysvipc.Read(p.nsB)
 	if err := errors.Join(errA, errB); err != nil {
 		if errors.Is(err, sysvipc.ErrPrivilege) {
 			return nil, nil, fmt.Errorf("%w: %w", errCannot, sysvipc.ErrPrivilege)
 		}
 		return nil, nil, err
 	}
-	return inA, inB, nil
+	return a.Objects, b.Objects, nil
 }
 
 // clean removes what process A could not remove because it was killed: what the
@@ -232,9 +233,9 @@ func (p *proof) clean() error {
 		if e.Event != event.ObjectCreate || !p.a.did(e) {
 			continue
 		}
-		o := sysvipc.Object{Kind: e.Object.Kind, Key: int32(e.Object.Key), ID: *e.Object.ID}
-		if slices.Contains(withKey(here, p.key), o) {
-			removeObject(o.Kind, int(o.ID))
+		made := func(o sysvipc.Object) bool { return o.Kind == e.Object.Kind && o.ID == *e.Object.ID }
+		if slices.ContainsFunc(withKey(here, p.key), made) {
+			removeObject(e.Object.Kind, int(*e.Object.ID))
 		}
 	}
 	here, err = sysvipc.Here()
@@ -242,11 +243,16 @@ func (p *proof) clean() error {
 	return err
 }
 
-// Write takes in what was done with the key of the experiment. Nobody else uses it.
+// Write takes in what was done with the key of the experiment. Nobody else uses
+// it. The inventory stays as it was before the end, for the table.
 func (p *proof) Write(e *event.Event) error {
-	if e.Object == nil {
+	switch {
+	case e.Event == event.TraceLost:
 		p.inventory.Apply(e)
-	} else if int32(e.Object.Key) == p.key {
+	case e.Object == nil || int32(e.Object.Key) != p.key:
+	case e.Event == event.ObjectRemove || e.Event == event.ObjectMark:
+		p.ends = append(p.ends, e)
+	default:
 		p.inventory.Apply(e)
 		p.events = append(p.events, e)
 	}

@@ -46,7 +46,7 @@ func TestKernelProve(t *testing.T) {
 	if err != nil || json.Unmarshal(out, &verdict) != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if !verdict.Proved || len(verdict.Checks) != 10 || len(verdict.Events) != 6 {
+	if !verdict.Proved || len(verdict.Checks) != 11 || len(verdict.Events) != 6 {
 		t.Errorf("%s", out)
 	}
 	for _, l := range verdict.Links {

@@ -41,7 +41,7 @@ func proveShell(c *cobra.Command, tier tracer.Tier) error {
 	opts := view.Options{Color: colored(c.Flags(), stderr), Native: nativeABI()}
 	fmt.Fprintf(stderr, "ipctrace: this shell is in the new IPC namespace %d; leave it with exit or Ctrl-D\n", inodeOf(links, false))
 
-	sink := &lineSink{lines: view.NewLines(stderr, opts), inventory: inventory.New(inventory.Limits{})}
+	sink := t.lineSink(stderr, opts)
 	if err := sink.lines.Header(); err != nil {
 		return errors.Join(err, shell.Process.Kill(), shell.Wait())
 	}
@@ -58,7 +58,7 @@ func proveShell(c *cobra.Command, tier tracer.Tier) error {
 	if err := errors.Join(followed, readErr); err != nil {
 		return err
 	}
-	return t.shellVerdict(c, links, inside, sink.inventory, opts)
+	return t.shellVerdict(c, links, inside.Objects, opts)
 }
 
 // startShell starts the user's shell, and opens its namespace: it stays to be
@@ -89,18 +89,18 @@ func startShell(c *cobra.Command) (*exec.Cmd, *os.File, error) {
 }
 
 func (t *trace) shellVerdict(
-	c *cobra.Command, links []nsresolve.Link, inside []sysvipc.Object, inv *inventory.Inventory, opts view.Options,
+	c *cobra.Command, links []nsresolve.Link, inside []sysvipc.Object, opts view.Options,
 ) error {
 	w := c.OutOrStdout()
 	opts.Color = colored(c.Flags(), w)
 	fmt.Fprintln(w)
-	if err := t.summary(w, inv, opts); err != nil {
+	if err := t.summary(w, opts); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
 	checks := []view.Check{
 		differInIPC(links),
-		seenMade(inv, inodeOf(links, false), inside),
+		seenMade(t.inventory, inodeOf(links, false), inside),
 		nothingLost(t.tracer.Tier(), t.tracer.Stats()),
 	}
 	if err := view.Checks(w, checks, opts); err != nil {
@@ -121,16 +121,19 @@ func seenMade(inv *inventory.Inventory, inode uint64, inside []sysvipc.Object) v
 	}
 	unseen := map[object]bool{}
 	for _, o := range inside {
-		unseen[object{o.Kind, o.ID}] = true // not the key: a segment that waits for its last detach has lost it
+		if o.Kind != "mq" { // which is not in /proc/sysvipc
+			unseen[object{o.Kind, o.ID}] = true // not the key: a segment that waits for its last detach has lost it
+		}
 	}
+	listed := len(unseen)
 	for _, ns := range inv.Namespaces() {
 		if ns.Inode != inode {
 			continue
 		}
-		for _, o := range ns.Objects() {
+		for _, o := range append(ns.Objects(), ns.Gone()...) {
 			delete(unseen, object{o.Kind, o.ID})
 		}
 	}
 	return check("every object in the shell's namespace was seen there", len(unseen) == 0,
-		"/proc/sysvipc in %d: %s, %d not seen", inode, counted(len(inside)), len(unseen))
+		"/proc/sysvipc in %d: %s, %d not seen", inode, counted(listed), len(unseen))
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
-	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"golang.org/x/sys/unix"
 )
@@ -28,56 +27,58 @@ func (s *jsonSink) Write(e *event.Event) error {
 	return err
 }
 
-// lineSink writes lines and keeps the inventory for the table at the end.
+// lineSink writes lines. What was there before is not told: it is in the table at
+// the end.
 type lineSink struct {
-	lines     *view.Lines
-	inventory *inventory.Inventory
+	lines *view.Lines
+	since int64 // boot time, ns, of the first look
 }
 
 func (s *lineSink) Write(e *event.Event) error {
-	s.inventory.Apply(e)
-	if e.Start != nil || e.Stop != nil {
+	before := e.Event == event.NamespaceFound || e.Event == event.ObjectFound && e.BootNS <= s.since
+	if e.Start != nil || e.Stop != nil || before {
 		return nil
 	}
 	return s.lines.Write(e)
 }
 
-// screenSink keeps the inventory and draws it, a few times a second and when the
+// screenSink draws the inventory of a trace, a few times a second and when the
 // terminal changes its size.
 type screenSink struct {
-	mu        sync.Mutex
-	inventory *inventory.Inventory
-	label     func(inode uint64) string
-	open      func() (*view.Screen, error)
-	screen    *view.Screen
-	status    view.Status
-	failed    error
+	trace  *trace
+	open   func() (*view.Screen, error)
+	screen *view.Screen
+	status view.Status
+
+	mu     sync.Mutex // guards failed
+	failed error
 
 	cancel context.CancelFunc
 	drawn  sync.WaitGroup
 }
 
-func newScreenSink(
-	f *os.File, label func(uint64) string, status view.Status, opts view.Options,
-) (*screenSink, error) {
+func newScreenSink(t *trace, f *os.File, status view.Status, opts view.Options) (*screenSink, error) {
 	open := func() (*view.Screen, error) { return view.NewScreen(f, view.TerminalSize(f), opts) }
 	screen, err := open()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &screenSink{
-		inventory: inventory.New(inventory.Limits{}), label: label, open: open, screen: screen, status: status, cancel: cancel,
-	}
+	s := &screenSink{trace: t, open: open, screen: screen, status: status, cancel: cancel}
 	s.drawn.Go(func() { s.redraw(ctx) })
 	return s, nil
 }
 
-func (s *screenSink) Write(e *event.Event) error {
+func (s *screenSink) Write(*event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inventory.Apply(e)
 	return s.failed
+}
+
+func (s *screenSink) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = err
 }
 
 func (s *screenSink) redraw(ctx context.Context) {
@@ -104,23 +105,23 @@ func (s *screenSink) redraw(ctx context.Context) {
 // suspend is Ctrl-Z: the terminal is the shell's until this program goes on.
 // What is recorded meanwhile waits in the ring.
 func (s *screenSink) suspend() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	_ = s.screen.Close()
 	_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
-	s.screen, s.failed = s.open()
+	var err error
+	s.screen, err = s.open()
+	s.fail(err)
 }
 
 func (s *screenSink) draw() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failed != nil {
-		return // Write says so
+	if s.Write(nil) != nil {
+		return // it is told where events are written
 	}
+	s.trace.mu.Lock()
+	defer s.trace.mu.Unlock()
 	s.status.Now = time.Now()
-	s.inventory.Relabel(s.label)
-	if err := s.screen.Draw(s.inventory, s.status); err != nil {
-		s.failed = err
+	s.trace.inventory.Relabel(s.trace.label)
+	if err := s.screen.Draw(s.trace.inventory, s.status); err != nil {
+		s.fail(err)
 	}
 }
 

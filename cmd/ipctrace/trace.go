@@ -9,9 +9,12 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
+	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
@@ -19,32 +22,74 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trace is a running tracer, and the stream of events made from it.
+// trace is a running tracer, the stream of events made from it, and what is known
+// by them.
 type trace struct {
 	tracer   *tracer.Tracer
 	resolver *nsresolve.Resolver
 	stream   *stream.Stream
+	looks    *looks
 	start    event.Start
+
+	mu        sync.Mutex // guards inventory, for those who draw it
+	inventory *inventory.Inventory
 }
 
-// openTrace attaches, then looks which namespaces there are, and says on stderr
-// that nothing made from now on is missed.
+// openTrace attaches, then looks what there is, and says on stderr that nothing
+// made from now on is missed.
 func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, stderr io.Writer) (*trace, error) {
-	tr, err := tracer.Open(cfg)
-	if err != nil {
+	t := &trace{
+		resolver:  nsresolve.New(snapshot.Options(nsresolve.Options{ForeignPIDs: !initialPIDs()})),
+		inventory: inventory.New(inventory.Limits{}),
+	}
+	t.stream = stream.New(t.resolver, filter, t.inventory)
+	t.looks = newLooks(t.resolver)
+	cfg.Idle = t.looks.idle
+	var err error
+	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
 	}
-	t := &trace{tracer: tr, resolver: nsresolve.New(nsresolve.Options{ForeignPIDs: !initialPIDs()})}
-	snapshot, err := t.resolver.Scan(ctx)
+	t.stream.BeginLook()
+	found, err := snapshot.Take(ctx, t.resolver)
 	if err != nil {
-		tr.Close()
+		t.tracer.Close()
 		return nil, err
 	}
-	t.stream = stream.New(t.resolver, filter)
-	t.start = t.describe(snapshot)
-	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s%s\n",
-		tr.Tier(), plural(len(snapshot.Namespaces), "IPC namespace"), unreadable(snapshot.Unreadable, "; "))
+	t.looks.pending = found
+	if t.tracer.Tier() == tracer.Syscall {
+		t.looks.every = lookInterval
+	}
+	t.start = t.describe(found)
+	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s, %s%s%s\n",
+		t.tracer.Tier(), plural(len(found.Namespaces), "IPC namespace"), plural(objectsIn(found), "object"),
+		unreadable(found.Unreadable, "; "), unentered(closed(found), "; "))
 	return t, nil
+}
+
+// closed counts the namespaces that could not be looked into.
+func closed(found *snapshot.Snapshot) (n int) {
+	for _, ns := range found.Namespaces {
+		if ns.Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// unentered tells of them, "" if there are none.
+func unentered(n int, before string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%snot looked into %s: needs CAP_SYS_ADMIN: run with sudo", before, plural(n, "namespace"))
+}
+
+func objectsIn(found *snapshot.Snapshot) int {
+	sum := 0
+	for _, n := range found.Namespaces {
+		sum += len(n.Objects)
+	}
+	return sum
 }
 
 // initialPIDs reports whether this program numbers processes as the hooks do:
@@ -76,7 +121,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func (t *trace) describe(snapshot *nsresolve.Snapshot) event.Start {
+func (t *trace) describe(found *snapshot.Snapshot) event.Start {
 	var name unix.Utsname
 	_ = unix.Uname(&name) // fails only for a bad pointer
 	host, _ := os.Hostname()
@@ -88,18 +133,21 @@ func (t *trace) describe(snapshot *nsresolve.Snapshot) event.Start {
 		Kernel:        unix.ByteSliceToString(name.Release[:]),
 		Arch:          unix.ByteSliceToString(name.Machine[:]),
 		Tier:          t.tracer.Tier().String(),
-		Gaps:          t.gaps(),
-		Namespaces:    len(snapshot.Namespaces),
-		Unreadable:    snapshot.Unreadable,
+		Gaps:          t.gaps(found),
+		Namespaces:    len(found.Namespaces),
+		Unreadable:    found.Unreadable,
 		ClockOffsetNS: int64(t.tracer.Offset()),
 	}
 }
 
 // gaps is what this session cannot see.
-func (t *trace) gaps() []string {
+func (t *trace) gaps(found *snapshot.Snapshot) []string {
 	gaps := append([]string{}, t.tracer.Gaps()...)
 	if !initialPIDs() {
 		gaps = append(gaps, "which process here a pid is: this is a pid namespace, and pids are the host's (ns_pid is the process's own)")
+	}
+	if n := closed(found); n > 0 {
+		gaps = append(gaps, "what was in "+plural(n, "namespace")+" before: looking into them needs CAP_SYS_ADMIN")
 	}
 	return gaps
 }
@@ -144,26 +192,28 @@ var (
 // ends or count events are written; then what the kernel had recorded by then.
 func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 	defer context.AfterFunc(ctx, t.tracer.Stop)()
+	defer t.looks.stop()
 	start := t.start
 	if err := t.write(out, t.stream.Start(t.wall(t.tracer.Start()), t.tracer.Start(), &start)); err != nil {
 		return err
 	}
 	reason := ""
+	t.looks.ready = func(at time.Duration) error { return t.look(at, out) }
 	for raw, err := range t.tracer.Events() {
 		var loss *tracer.Loss
 		switch {
 		case errors.As(err, &loss):
+			t.looks.ask()
 			err = t.write(out, t.stream.Lost(loss))
 		case err != nil:
 			return err
 		case reason == endCount:
 			t.stream.Skip()
 		default:
-			if e := t.stream.Object(&raw); e != nil {
-				err = t.write(out, e)
-			}
+			t.looks.idle(raw.Boot - disorder)
+			err = t.write(out, t.stream.Events(&raw)...)
 		}
-		if err != nil {
+		if err = errors.Join(err, t.looks.err); err != nil {
 			return err
 		}
 		if reason == "" && count > 0 && t.stream.Written() >= count {
@@ -171,7 +221,29 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 			t.tracer.Stop()
 		}
 	}
+	if t.looks.err != nil {
+		return t.looks.err
+	}
+	if err := t.look(forever, out); err != nil { // what was there, if there was no time to tell it
+		return err
+	}
 	return t.end(ctx, reason, out)
+}
+
+// look takes in a snapshot once all that happened up to its end has been.
+func (t *trace) look(at time.Duration, out sink) error {
+	if found := t.looks.taken(at); found != nil {
+		told, fresh := t.stream.Look(found)
+		t.refresh(fresh)
+		if err := t.write(out, told...); err != nil {
+			return err
+		}
+	}
+	if t.looks.due(at) {
+		t.stream.BeginLook()
+		t.looks.begin()
+	}
+	return nil
 }
 
 func (t *trace) end(ctx context.Context, reason string, out sink) error {
@@ -188,11 +260,31 @@ func (t *trace) end(ctx context.Context, reason string, out sink) error {
 	return t.write(out, t.stream.Stop(clock.Wall(now), now, reason, t.tracer.Stats()))
 }
 
-func (t *trace) write(out sink, e *event.Event) error {
-	if err := out.Write(e); err != nil {
-		return fmt.Errorf("write event %d: %w", e.Seq, err)
+// write takes events in and gives them out.
+func (t *trace) write(out sink, events ...*event.Event) error {
+	t.apply(events...)
+	for _, e := range events {
+		if err := out.Write(e); err != nil {
+			return fmt.Errorf("write event %d: %w", e.Seq, err)
+		}
 	}
 	return nil
+}
+
+func (t *trace) refresh(fresh []*event.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range fresh {
+		t.inventory.Refresh(e)
+	}
+}
+
+func (t *trace) apply(events ...*event.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range events {
+		t.inventory.Apply(e)
+	}
 }
 
 func (t *trace) wall(boot time.Duration) time.Time {

@@ -27,6 +27,7 @@ func (p *proof) checks() []view.Check {
 		check("B's namespace is as it was", slices.Equal(p.inB, p.laterB),
 			"/proc/sysvipc in B: %s", counted(len(p.laterB))),
 		p.nothingElsewhere(a, b),
+		p.hooksSawEnds(a, b),
 		nothingLost(p.tier, p.stats),
 		check("nothing is left behind", len(p.left) == 0,
 			"/proc/sysvipc here: %s with this key", counted(len(p.left))),
@@ -85,6 +86,22 @@ func (p *proof) hooksSaw(name string, who *party, inode uint64, made objects) vi
 	}
 	return check("the hooks saw "+name+" make three objects in "+fmt.Sprint(inode), seen == 3,
 		"msg %d, shm %d, sem %d, key %v", made.Msg, made.Shm, made.Sem, event.Key(made.Key))
+}
+
+// hooksSawEnds: each removed its own, in its own namespace.
+func (p *proof) hooksSawEnds(a, b uint64) view.Check {
+	byA, byB := 0, 0
+	for _, e := range p.ends {
+		switch {
+		case e.Process == nil:
+		case p.a.did(e) && e.NS.Inode == a:
+			byA++
+		case p.b.did(e) && e.NS.Inode == b:
+			byB++
+		}
+	}
+	return check("the hooks saw each remove its own three", byA == 3 && byB == 3 && len(p.ends) == 6,
+		"%d by A in %d, %d by B in %d", byA, a, byB, b)
 }
 
 // nothingElsewhere: every event is of one of the two, in its own namespace.

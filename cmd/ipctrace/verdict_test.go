@@ -30,6 +30,7 @@ func isolated(t *testing.T) *proof {
 	p.inB = listOf(p.madeB)
 	p.laterA, p.laterB = append(listOf(p.madeA), sysvipc.Object{Kind: "msg", Key: 1, ID: 1}), listOf(p.madeB)
 	p.events = append(creations(p.b, 200, p.madeB), creations(p.a, 100, p.madeA)...)
+	p.ends = append(removals(p.a, 100, p.madeA), removals(p.b, 200, p.madeB)...)
 	return p
 }
 
@@ -61,10 +62,18 @@ func creations(who *party, inode uint64, o objects) []*event.Event {
 	return events
 }
 
+func removals(who *party, inode uint64, o objects) []*event.Event {
+	events := creations(who, inode, o)
+	for _, e := range events {
+		e.Event, e.Cause = event.ObjectRemove, event.CauseRMID
+	}
+	return events
+}
+
 // TestVerdict: whatever is not as it should be makes the checks that look at it
 // fail, and those alone.
 func TestVerdict(t *testing.T) {
-	const links, sawB, inB, notInA, sawA, inA, asWas, elsewhere, lost, left = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+	const links, sawB, inB, notInA, sawA, inA, asWas, elsewhere, ends, lost, left = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 	for _, test := range []struct {
 		name   string
 		change func(p *proof)
@@ -72,7 +81,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"isolated", func(*proof) {}, nil},
 		{"another link differs", func(p *proof) { p.links[1].Same = false }, []int{links}},
-		{"one namespace", func(p *proof) { p.links[0].B, p.links[0].Same = "ipc:[100]", true }, []int{links, sawB, elsewhere}},
+		{"one namespace", func(p *proof) { p.links[0].B, p.links[0].Same = "ipc:[100]", true }, []int{links, sawB, elsewhere, ends}},
 		{"B's object told in A's namespace", func(p *proof) { p.events[0].NS.Inode = 100 }, []int{sawB, elsewhere}},
 		{"A's object told in B's namespace", func(p *proof) { p.events[5].NS.Inode = 200 }, []int{sawA, elsewhere}},
 		{"an event missing", func(p *proof) { p.events = p.events[1:] }, []int{sawB}},
@@ -88,6 +97,9 @@ func TestVerdict(t *testing.T) {
 		{"B's objects listed in A", func(p *proof) { p.inA = p.inB[:1] }, []int{notInA}},
 		{"not listed in A", func(p *proof) { p.laterA = nil }, []int{inA}},
 		{"A's objects listed in B", func(p *proof) { p.laterB = append(slices.Clone(p.laterB), p.laterA[0]) }, []int{asWas}},
+		{"a removal not seen", func(p *proof) { p.ends = p.ends[1:] }, []int{ends}},
+		{"removed by the other", func(p *proof) { p.ends[0].Process = p.ends[5].Process }, []int{ends}},
+		{"removed by nobody", func(p *proof) { p.ends[0].Process = nil }, []int{ends}},
 		{"lost", func(p *proof) { p.stats.Produced, p.stats.Lost = 7, 1 }, []int{lost}},
 		{"never read", func(p *proof) { p.stats.Produced, p.stats.Pending = 7, 1 }, []int{lost}},
 		{"a hook skipped", func(p *proof) { p.stats.Skipped = 1 }, []int{lost}},

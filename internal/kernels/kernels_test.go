@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	bootLimit  = 20 * time.Minute // one guest, from power on: more than its test binaries together
-	testLimit  = "8m"             // one test binary in it: it then says where it hangs
+	bootLimit  = 30 * time.Minute // one guest, from power on: more than its test binaries together
+	testLimit  = "12m"            // one test binary in it: it then says where it hangs
 	guestTests = "^TestKernel"
 )
 

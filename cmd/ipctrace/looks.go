@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/nsresolve"
+)
+
+const (
+	// lookInterval is how often the syscall tier looks what is there, because it
+	// is not told of all that ends.
+	lookInterval = time.Second
+	// lookShare keeps looking to a tenth of the time on a large machine.
+	lookShare = 10
+	// disorder is how much earlier than an event one can be that comes after it:
+	// the ring is in order of reservation, which two processors stamp each.
+	disorder = 10 * time.Millisecond
+	// settle is how long after a snapshot events are waited for that tell of what
+	// is in it already: a system call ends a little after what it does.
+	settle = 50 * time.Millisecond
+
+	forever = time.Duration(math.MaxInt64)
+)
+
+// looks are the snapshots that a trace takes while it runs. All but the taking
+// happens in the goroutine that follows the trace.
+type looks struct {
+	resolver *nsresolve.Resolver
+	every    time.Duration                // 0: only when asked
+	ready    func(at time.Duration) error // called when events have been taken in up to a boot time
+	err      error                        // of ready
+
+	pending *snapshot.Snapshot // taken, and not yet handed out
+	taking  chan *snapshot.Snapshot
+	cancel  context.CancelFunc
+	first   bool // none has been handed out yet
+	asked   bool
+	next    time.Duration // boot time
+}
+
+func newLooks(r *nsresolve.Resolver) *looks { return &looks{resolver: r, first: true} }
+
+// idle says that all events up to a boot time have been taken in.
+func (l *looks) idle(at time.Duration) {
+	if l.ready != nil && l.err == nil {
+		l.err = l.ready(at)
+	}
+}
+
+// ask for a look soon: something was lost.
+func (l *looks) ask() { l.asked = true }
+
+// due says whether one should begin.
+func (l *looks) due(at time.Duration) bool {
+	if l.pending != nil || l.taking != nil || at == forever || at < l.next {
+		return false
+	}
+	return l.every > 0 || l.asked
+}
+
+// begin takes a snapshot, aside.
+func (l *looks) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.taking, l.cancel, l.asked = make(chan *snapshot.Snapshot, 1), cancel, false
+	go func(result chan<- *snapshot.Snapshot) {
+		defer cancel()
+		found, err := snapshot.Take(ctx, l.resolver)
+		if err != nil {
+			found = nil
+		}
+		result <- found
+	}(l.taking)
+}
+
+// taken is the snapshot whose time is up, nil where none is.
+func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
+	if l.pending == nil && l.taking != nil {
+		select {
+		case l.pending = <-l.taking:
+			l.taking = nil
+			if l.pending == nil { // there is no /proc, or no right to it any more
+				l.next = at + max(l.every, time.Second)
+			}
+		default:
+		}
+	}
+	if l.pending == nil || at != forever && at < l.pending.To+settle {
+		return nil
+	}
+	found := l.pending
+	l.pending = nil
+	l.next = found.To + l.every
+	if !l.first { // which loads what the later ones use
+		l.next = found.To + max(l.every, lookShare*(found.To-found.From))
+	}
+	l.first = false
+	return found
+}
+
+// stop ends a look that is being taken.
+func (l *looks) stop() {
+	if l.taking != nil {
+		l.cancel()
+		<-l.taking
+	}
+}
