@@ -22,7 +22,7 @@ const (
 )
 
 // guestPackages are the packages whose tests are run in the guest.
-var guestPackages = []string{"tracer", "cmd/ipctrace"}
+var guestPackages = []string{"tracer", "nsresolve", "cmd/ipctrace"}
 
 // sibling is the 32-bit architecture the same kernel runs.
 var sibling = map[string]string{"amd64": "386", "arm64": "arm"}
