@@ -96,6 +96,7 @@ func (t Tier) unseen() []string {
 type Hook struct {
 	Tier     Tier
 	Function string // the kernel's function or tracepoint
+	At       string // of a function "entry" or "exit"; "" of a tracepoint
 	Err      error  // nil: loaded and attached
 	Without  string // what is not seen without it; "": its tier is nothing without it
 }
@@ -111,38 +112,44 @@ func Probe() ([]Hook, error) {
 	var tried []Hook
 	for _, tier := range []Tier{Fentry, Syscall} {
 		for _, h := range tier.hooks() {
-			function, err := try(h)
-			tried = append(tried, Hook{Tier: tier, Function: function, Err: err, Without: h.without})
+			function, at, err := try(h)
+			tried = append(tried, Hook{Tier: tier, Function: function, At: at, Err: err, Without: h.without})
 		}
 	}
 	return tried, nil
 }
 
-func try(h hook) (function string, err error) {
+func try(h hook) (function, at string, err error) {
 	spec, err := loadIpctrace()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	function = spec.Programs[h.program].AttachTo
+	program := spec.Programs[h.program]
+	return program.AttachTo, sides[program.AttachType], attempt(spec, h)
+}
+
+var sides = map[ebpf.AttachType]string{ebpf.AttachTraceFEntry: "entry", ebpf.AttachTraceFExit: "exit"}
+
+func attempt(spec *ebpf.CollectionSpec, h hook) error {
 	have, _ := present(spec, []hook{h})
 	if len(have) == 0 {
-		return function, errors.New("this kernel does not have it")
+		return errors.New("this kernel does not have it")
 	}
 	cfg := Config{RingBytes: 1 << 16}
 	if err := cfg.apply(spec); err != nil {
-		return function, err
+		return err
 	}
 	keepOnly(spec, have)
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
-		return function, reason(err)
+		return reason(err)
 	}
 	defer coll.Close()
 	l, err := attach(spec, coll, have[0])
 	if err != nil {
-		return function, reason(err)
+		return reason(err)
 	}
-	return function, l.Close()
+	return l.Close()
 }
 
 func attach(spec *ebpf.CollectionSpec, coll *ebpf.Collection, h hook) (link.Link, error) {

@@ -150,7 +150,7 @@ func attachable(hooks []hook) (kept []hook, gaps []string) {
 		if slices.Contains(gaps, h.without) {
 			continue
 		}
-		if _, err := try(h); err != nil {
+		if _, _, err := try(h); err != nil {
 			gaps = append(gaps, h.without)
 		}
 	}

@@ -68,6 +68,7 @@ const initialUserNamespace = "user:[4026531837]"
 type hookFinding struct {
 	Tier     string `json:"tier"`
 	Function string `json:"function"`
+	At       string `json:"at"` // "entry" "exit"; "": of a tracepoint
 	Attached bool   `json:"attached"`
 	Error    string `json:"error"`
 	Without  string `json:"without"` // what is not seen without it; "": its tier is nothing without it
@@ -133,7 +134,7 @@ func (d *diagnosis) tryHooks() {
 	tried, err := tracer.Probe()
 	d.err = err
 	for _, h := range tried {
-		f := hookFinding{Tier: h.Tier.String(), Function: h.Function, Attached: h.Err == nil, Without: h.Without}
+		f := hookFinding{Tier: h.Tier.String(), Function: h.Function, At: h.At, Attached: h.Err == nil, Without: h.Without}
 		if h.Err != nil {
 			f.Error = h.Err.Error()
 		}
@@ -181,7 +182,7 @@ func (d *diagnosis) write(w io.Writer, opts view.Options) error {
 		if !h.Attached {
 			detail = h.Error
 		}
-		checks = append(checks, view.Check{Name: h.Tier + " " + h.Function, OK: h.Attached, Detail: detail})
+		checks = append(checks, view.Check{Name: strings.TrimRight(h.Tier+" "+h.Function+" "+h.At, " "), OK: h.Attached, Detail: detail})
 	}
 	checks = append(checks, view.Check{
 		Name: "initial user namespace", OK: d.InitialUser, Detail: "capabilities of another one do not count for hooks",

@@ -40,6 +40,7 @@
 // namespace that it is in.
 //
 //	random:SEED:N             N calls, drawn by SEED, of those on objects (see random.go)
+//	nap:MS                    sleeps so many milliseconds
 //	pause                     waits for a byte from stdin; all results before it are out
 //	keep                      nothing is removed at the end, wherever in OP... this stands
 //	exit-attached             the thread's last op: it neither detaches nor removes

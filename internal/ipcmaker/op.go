@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,7 @@ var words = map[string]func(string) (func(*thread) error, error){
 	"exec":     plain((*thread).exec),
 
 	"random":        parseRandom,
+	"nap":           number(nap),
 	"pause":         plain((*thread).pause),
 	"keep":          plain(func(*thread) error { return nil }), // see thread.run
 	"exit-attached": plain(func(t *thread) error { t.keep, t.ended = true, true; return nil }),
@@ -71,6 +73,11 @@ func parseOps(args []string) ([]op, error) {
 		ops = append(ops, op{word, do})
 	}
 	return ops, nil
+}
+
+func nap(_ *thread, ms int64) error {
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	return nil
 }
 
 func plain(do func(*thread) error) func(string) (func(*thread) error, error) {

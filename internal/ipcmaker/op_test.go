@@ -12,7 +12,7 @@ func TestParseOps(t *testing.T) {
 		"mq_open:name:0102", "mq_open:name:0102:0640", "mq_open:name:0102:0640:3:64", "mq_open::0",
 		"mq_send:a:b", "mq_send:", "mq_close", "mq_unlink:name", "mount:/dir", "creat:/dir/a", "unlink:/dir/a",
 		"unshare", "setns:/proc/1/ns/ipc", "setns0:/proc/1/ns/ipc", "setnspid:1", "fork", "clone", "clone3",
-		"random:1:100", "pause", "keep", "sysctl:sem=1 2 3 4", "uid:1000", "seccomp:1", "seccomp:0:unshare", "sysctl:fs/mqueue/queues_max=1", "exec",
+		"random:1:100", "nap:1", "pause", "keep", "sysctl:sem=1 2 3 4", "uid:1000", "seccomp:1", "seccomp:0:unshare", "sysctl:fs/mqueue/queues_max=1", "exec",
 	} {
 		if ops, err := parseOps([]string{word}); err != nil || len(ops) != 1 || ops[0].word != word {
 			t.Errorf("%s: %v, %v", word, ops, err)
