@@ -190,11 +190,26 @@ func TestStir(t *testing.T) {
 		s.BeginLook()
 		s.takes(in(call(tracer.MQ, tracer.ActionCreate), 7, 100, at+3)) // after the list
 		check(t, nil, s.sees(at, holding(7, 100)))
+		check(t, false, s.Unsettled())
 		s.BeginLook()
 		s.takes(in(call(tracer.MQ, tracer.ActionMark), 7, 100, at+8), in(call(tracer.MQ, tracer.ActionRemove), 7, 100, at+9))
 		check(t, nil, s.sees(at+5, holding(7, 100, mq("/jobs", 19))))
 		check(t, false, s.Unsettled())
 	}
+}
+
+// TestBornDuringLooks: nor is a namespace missed that was born since.
+func TestBornDuringLooks(t *testing.T) {
+	s := begin(stream.Filter{})
+	asked := s.answers(false, nil)
+	for at := time.Duration(10); at < 50; at += 10 {
+		s.BeginLook()
+		s.takes(born(7, uint64(at), at+5))
+		check(t, nil, s.sees(at))
+		check(t, false, s.Unsettled())
+		s.takes(freed(7, uint64(at), at+6))
+	}
+	check(t, 0, len(*asked))
 }
 
 // TestQueuesStay: a list that is not there, or has no place for what is unlinked,
@@ -269,6 +284,28 @@ func TestSameInodeAgain(t *testing.T) {
 	check(t, nil, s.looks(30, holding(7, 0, msg(1))))
 	check(t, []string{"namespace.found snapshot 7.2"}, s.looks(40, holding(7, 0, msg(1))))
 	check(t, []string{"object.found snapshot 7.2 msg 1"}, s.looks(50, holding(7, 0, msg(1))))
+}
+
+// TestNewerIDAtFirst: also the first look needs another one, if more is known
+// than nothing.
+func TestNewerIDAtFirst(t *testing.T) {
+	s := begin(stream.Filter{})
+	s.BeginLook()
+	s.takes(born(7, 100, 5))
+	check(t, nil, s.sees(10, holding(7, 101)))
+	check(t, true, s.Unsettled())
+	s.takes(freed(7, 100, 12)) // held up
+	check(t, []string{"namespace.create 7.2"}, texts(s.takes(born(7, 101, 13))))
+	check(t, nil, s.looks(20, holding(7, 101)))
+}
+
+// TestEndedForGood: an id is not used again.
+func TestEndedForGood(t *testing.T) {
+	s := begin(stream.Filter{})
+	s.takes(born(7, 100, 5), freed(7, 100, 6))
+	for at := time.Duration(10); at < 50; at += 10 {
+		check(t, nil, s.looks(at, holding(7, 100, msg(1))))
+	}
 }
 
 // TestVanished: what is not there twice has ended, if that is certain.
