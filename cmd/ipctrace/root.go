@@ -22,9 +22,10 @@ func newRoot() *cobra.Command {
 	live := newLive()
 	root := &cobra.Command{
 		Use:   "ipctrace",
-		Short: "Who makes which System V IPC object in which IPC namespace, live",
-		Long: `ipctrace hooks msgget, shmget and semget in the kernel and shows, for each IPC
-namespace, which objects come to be and who made them. Without a command it is
+		Short: "Which IPC objects there are in which IPC namespace, and who makes and removes them",
+		Long: `ipctrace hooks the kernel where message queues, shared memory segments, semaphore
+sets and IPC namespaces are made and unmade, and shows by namespace what is there,
+what comes to be, who made it and why it went. Without a command it is
 "ipctrace live".
 
 Exit status: 0 done · 1 a finding · 2 wrong usage · 3 this kernel or these
