@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
+	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/ipctrace/ipctrace/tracer"
 )
@@ -386,6 +388,62 @@ func TestKernelMerge(t *testing.T) {
 				t.Errorf("%d found, the rest seen made: the look and the making did not overlap", found)
 			}
 			t.Logf("%d found, %d seen made", found, len(told())-found)
+			h.end()
+		})
+	}
+}
+
+// stuck is a sink that takes nothing until it is let.
+type stuck struct {
+	let  chan struct{}
+	last *event.Event
+}
+
+func (s *stuck) Write(e *event.Event) error {
+	<-s.let
+	s.last = e
+	return nil
+}
+
+// TestKernelRepair: what was lost is found out by looking.
+func TestKernelRepair(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	const made = 500
+	for _, tier := range kerneltest.Tiers() {
+		t.Run(tier.String(), func(t *testing.T) {
+			tr, err := openTrace(t.Context(), tracer.Config{Tier: tier, RingBytes: os.Getpagesize()}, stream.Filter{}, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			sink, ended := &stuck{let: make(chan struct{})}, make(chan error, 1)
+			go func() { ended <- tr.follow(ctx, 0, sink) }()
+			h := holdMaker(t, "-repeat", fmt.Sprint(made), "keep", "msgget:0:0600")
+			close(sink.let)
+			inode := inodeOfFile(t, h.ns)
+			known := func() int {
+				tr.mu.Lock()
+				defer tr.mu.Unlock()
+				for _, n := range tr.inventory.Namespaces() {
+					if n.Inode == inode && !n.Ended() {
+						return n.Len()
+					}
+				}
+				return 0
+			}
+			for deadline := time.Now().Add(2 * time.Minute); known() != made && time.Now().Before(deadline); {
+				time.Sleep(50 * time.Millisecond)
+			}
+			n := known()
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			stop := sink.last.Stop
+			if n != made || stop == nil || stop.Lost == 0 || stop.Produced != stop.Delivered+stop.Lost {
+				t.Errorf("%d of %d known, %+v", n, made, stop)
+			}
 			h.end()
 		})
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// lookInterval is how often the syscall tier looks what is there, because it
-	// is not told of all that ends.
+	// lookInterval is how far apart looks are. The syscall tier looks all the time,
+	// because it is not told of all that ends; the other one after a loss.
 	lookInterval = time.Second
 	// lookShare keeps looking to a tenth of the time on a large machine.
 	lookShare = 10
@@ -29,7 +29,7 @@ const (
 // happens in the goroutine that follows the trace.
 type looks struct {
 	resolver *nsresolve.Resolver
-	every    time.Duration                // 0: only when asked
+	always   bool                         // look again and again; else only when asked
 	ready    func(at time.Duration) error // called when events have been taken in up to a boot time
 	err      error                        // of ready
 
@@ -50,7 +50,7 @@ func (l *looks) idle(at time.Duration) {
 	}
 }
 
-// ask for a look soon: something was lost.
+// ask for a look soon: something was lost, or is in doubt.
 func (l *looks) ask() { l.asked = true }
 
 // due says whether one should begin.
@@ -58,7 +58,7 @@ func (l *looks) due(at time.Duration) bool {
 	if l.pending != nil || l.taking != nil || at == forever || at < l.next {
 		return false
 	}
-	return l.every > 0 || l.asked
+	return l.always || l.asked
 }
 
 // begin takes a snapshot, aside.
@@ -82,7 +82,7 @@ func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
 		case l.pending = <-l.taking:
 			l.taking = nil
 			if l.pending == nil { // there is no /proc, or no right to it any more
-				l.next = at + max(l.every, time.Second)
+				l.next = at + lookInterval
 			}
 		default:
 		}
@@ -92,9 +92,9 @@ func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
 	}
 	found := l.pending
 	l.pending = nil
-	l.next = found.To + l.every
+	l.next = found.To + lookInterval
 	if !l.first { // which loads what the later ones use
-		l.next = found.To + max(l.every, lookShare*(found.To-found.From))
+		l.next = found.To + max(lookInterval, lookShare*(found.To-found.From))
 	}
 	l.first = false
 	return found

@@ -56,9 +56,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 		return nil, err
 	}
 	t.looks.pending = found
-	if t.tracer.Tier() == tracer.Syscall {
-		t.looks.every = lookInterval
-	}
+	t.looks.always = t.tracer.Tier() == tracer.Syscall
 	t.start = t.describe(found)
 	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s, %s%s%s\n",
 		t.tracer.Tier(), plural(len(found.Namespaces), "IPC namespace"), plural(objectsIn(found), "object"),
@@ -235,6 +233,9 @@ func (t *trace) look(at time.Duration, out sink) error {
 	if found := t.looks.taken(at); found != nil {
 		told, fresh := t.stream.Look(found)
 		t.refresh(fresh)
+		if t.stream.Unsettled() {
+			t.looks.ask()
+		}
 		if err := t.write(out, told...); err != nil {
 			return err
 		}
