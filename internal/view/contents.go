@@ -15,6 +15,7 @@ const FadeTime = 10 * time.Second
 type contents struct {
 	*inventory.Namespace
 	gone []*inventory.Object
+	rest string // said of those that are not shown
 }
 
 // fading are the objects of a namespace that the screen shows.
@@ -23,7 +24,7 @@ func fading(n *inventory.Namespace, now time.Time) contents {
 	for len(gone) > 0 && now.Sub(gone[0].Removed) >= FadeTime {
 		gone = gone[1:]
 	}
-	return contents{n, gone}
+	return contents{Namespace: n, gone: gone}
 }
 
 func (c contents) len() int { return c.Len() + len(c.gone) }

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,21 @@ const nothingSeen = "no System V IPC seen"
 // how many of the namespaces that ended last.
 const tableGone = 10
 
+// tableBefore is how many it shows of the objects that were there before and with
+// which nothing happened since.
+const tableBefore = 10
+
+// idle is how many objects a table leaves out at the beginning of a namespace.
+func idle(n *inventory.Namespace) int {
+	leading := slices.IndexFunc(n.Objects(), func(o *inventory.Object) bool {
+		return !o.Existing || o.Opens > 0 || !o.Marked.IsZero()
+	})
+	if leading < 0 {
+		leading = n.Len()
+	}
+	return max(0, leading-tableBefore)
+}
+
 // Table writes everything the inventory knows: one block for each namespace that
 // is there, with the objects in it and those gone last, and a line for those that
 // ended.
@@ -39,8 +55,8 @@ func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) e
 	live, ended, quiet := sorted(inv.Namespaces())
 	var all choice
 	for _, n := range live {
-		c := contents{n, n.NewestGone(tableGone)}
-		all.of, all.limits = append(all.of, c), append(all.limits, c.len())
+		c := contents{Namespace: n, gone: n.NewestGone(tableGone), rest: " that were there before: ipctrace ls has them all"}
+		all.of, all.limits = append(all.of, c), append(all.limits, c.len()-idle(n))
 	}
 	blocks, err := t.blocks(all)
 	if err != nil {
@@ -136,7 +152,7 @@ func (t table) namespaceBlock(n contents, header string, objects []*inventory.Ob
 		block = append(block, r)
 	}
 	if more := n.len() - len(objects); more > 0 {
-		block = append(block, row{text: fmt.Sprintf("… and %d more", more)})
+		block = append(block, row{text: fmt.Sprintf("… and %d more%s", more, n.rest)})
 	}
 	return block
 }

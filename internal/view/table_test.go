@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -71,5 +72,28 @@ func TestMakerText(t *testing.T) {
 		2:     `[70001]`, // the pid is never cut
 	} {
 		check(t, makerText(o, max), want)
+	}
+}
+
+// TestTableBefore: of many objects that were there before and that nobody used
+// since, a table shows a few.
+func TestTableBefore(t *testing.T) {
+	inv := inventory.New(inventory.Limits{})
+	for id := range int32(100) {
+		inv.Apply(&event.Event{
+			Event: event.ObjectFound, Observed: event.ObservedSnapshot, Time: at(0), NS: hostNS(),
+			Object: &event.Object{Kind: "msg", ID: &id, Key: event.Key(id + 1), State: &event.State{}},
+		})
+	}
+	used := int32(90)
+	inv.Apply(&event.Event{Event: event.ObjectOpen, Time: at(1), NS: hostNS(), Object: &event.Object{Kind: "msg", ID: &used, Key: 91}})
+	var b bytes.Buffer
+	if err := Table(&b, inv, at(2), plainOptions()); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(b.String(), "\n")
+	const rows, want = 10 + 10, "… and 80 more that were there before: ipctrace ls has them all"
+	if len(lines) != rows+4 || lines[rows+2] != want || !strings.Contains(b.String(), "0x0000005b") {
+		t.Errorf("%d lines:\n%s", len(lines), &b)
 	}
 }
