@@ -92,7 +92,7 @@ func TestKernelLiveLines(t *testing.T) {
 	}
 	var mine []string
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, `a\x1b[31mb\n`) {
+		if strings.Contains(line, " object.") && strings.Contains(line, `a\x1b[31mb\n`) {
 			mine = append(mine, line)
 		}
 	}

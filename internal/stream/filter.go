@@ -34,8 +34,7 @@ func (f *Filter) place(e *event.Event) bool {
 	if e.NS == nil {
 		return len(f.Namespaces) == 0 && f.Except == 0
 	}
-	from := e.From != nil && slices.Contains(f.Namespaces, e.From.Inode)
-	if len(f.Namespaces) > 0 && !slices.Contains(f.Namespaces, e.NS.Inode) && !from {
+	if len(f.Namespaces) > 0 && !slices.Contains(f.Namespaces, e.NS.Inode) {
 		return false
 	}
 	return f.Except == 0 || e.NS.Inode != f.Except
