@@ -156,6 +156,18 @@ struct bpf_iter__task_file {
 #pragma clang diagnostic pop
 
 /*
+ * The kernel's id of a namespace, 0 where it has none. A function of its own: in
+ * a loop the compiler computes the place of the id ahead of the question whether
+ * there is one, and where there is none that does not load.
+ */
+static __noinline __u64 id_of(struct ipc_namespace *ns)
+{
+	if (!bpf_core_field_exists(struct ns_common___id, ns_id))
+		return 0;
+	return ((struct ns_common___id *)&ns->ns)->ns_id;
+}
+
+/*
  * The namespaces of a task, or false if it is ending. Nothing keeps the task
  * from leaving them while they are read, and what it leaves may be freed at
  * once: so they count only if it is still there afterwards.
@@ -169,9 +181,7 @@ static __always_inline bool namespaces(struct task_struct *task, struct task *t)
 			return false;
 		struct ipc_namespace *ipc = ns->ipc_ns;
 		t->ns_inum = ipc->ns.inum;
-		t->ns_id = 0;
-		if (bpf_core_field_exists(struct ns_common___id, ns_id))
-			t->ns_id = ((struct ns_common___id *)&ipc->ns)->ns_id;
+		t->ns_id = id_of(ipc);
 		t->mnt_inum = ns->mnt_ns->ns.inum;
 		barrier();
 		if (task->nsproxy == ns)
