@@ -82,7 +82,7 @@ func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
 		case l.pending = <-l.taking:
 			l.taking = nil
 			if l.pending == nil { // there is no /proc, or no right to it any more
-				l.next = at + lookInterval
+				l.next, l.asked = at+lookInterval, true
 			}
 		default:
 		}

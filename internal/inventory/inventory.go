@@ -173,6 +173,7 @@ func (v *Inventory) free(n *Namespace, e *event.Event) {
 	for _, o := range n.Objects() {
 		v.drop(o)
 		v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: e.Observed, Cause: event.CauseNamespace})
+		o.cleared = true
 		v.totals.Cleared++
 	}
 	v.touched.Remove(n.inTouched)
@@ -191,6 +192,8 @@ func (v *Inventory) revive(n *Namespace) {
 func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 	o := n.find(e)
 	switch {
+	case e.Event == event.ObjectRemove && o == nil && v.confirm(n, e):
+		return
 	case e.Event == event.ObjectRemove:
 		if o == nil {
 			o = newObject(n, e) // it counts, and is known from its end alone
@@ -247,6 +250,24 @@ func (v *Inventory) bury(o *Object, e *event.Event) {
 	o.home.removed[known(e.Cause)]++
 	o.inTouched = v.gone.PushBack(o)
 	o.inOrder = o.home.gone.PushBack(o)
+}
+
+// confirm takes in the end of an object that was taken to have gone with its
+// namespace: a queue that somebody has open outlives it.
+func (v *Inventory) confirm(n *Namespace, e *event.Event) bool {
+	for el := n.gone.Back(); el != nil; el = el.Prev() {
+		o := el.Value.(*Object)
+		if !o.cleared || !o.is(e.Object) {
+			continue
+		}
+		o.cleared = false
+		v.totals.Cleared--
+		n.removed[o.Cause]--
+		o.remove(e)
+		n.removed[o.Cause]++
+		return true
+	}
+	return false
 }
 
 // exhume takes an object out of those that are gone.

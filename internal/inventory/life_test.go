@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -299,4 +300,20 @@ func TestFind(t *testing.T) {
 	check(t, v.Has(&event.Event{NS: &event.Namespace{Inode: 8}}), false)
 	check(t, v.Has(&event.Event{}), false)
 	check(t, len(n.NewestGone(5)), 1)
+}
+
+// TestOutlived: a queue that somebody has open goes after its namespace, and
+// counts once.
+func TestOutlived(t *testing.T) {
+	v := New(Limits{})
+	ns := &event.Namespace{Inode: 7, Gen: 1}
+	queue := func() *event.Object { return &event.Object{Kind: "mq", Name: "/q", Inode: new(uint64(5))} }
+	v.Apply(&event.Event{Event: event.ObjectCreate, NS: ns, Object: queue()})
+	v.Apply(&event.Event{Event: event.NamespaceFree, NS: ns})
+	v.Apply(&event.Event{Event: event.ObjectRemove, Cause: event.CauseUnlink, NS: ns, Object: &event.Object{Kind: "mq", Inode: new(uint64(5))}})
+	n := v.Find(ns)
+	got := []uint64{n.Removed, n.RemovedBy(event.CauseNamespace), n.RemovedBy(event.CauseUnlink), v.Totals().Removed, v.Totals().Cleared, uint64(len(n.Gone()))}
+	if !slices.Equal(got, []uint64{1, 0, 1, 1, 0, 1}) || !n.Ended() {
+		t.Errorf("removed, by its namespace, by unlink, in all, cleared, gone: %v", got)
+	}
 }

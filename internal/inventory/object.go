@@ -43,10 +43,11 @@ type Object struct {
 	home               *Namespace
 	inOrder, inTouched *list.Element
 
-	marked bool
-	made   int64 // CLOCK_BOOTTIME ns of its creation; 0: not seen
-	listed int64 // of the kernel's list that had it last
-	ended  int64 // of its end
+	marked  bool
+	cleared bool  // gone with its namespace, without an event of its own
+	made    int64 // CLOCK_BOOTTIME ns of its creation; 0: not seen
+	listed  int64 // of the kernel's list that had it last
+	ended   int64 // of its end
 }
 
 // objectID tells the System V objects of a namespace apart: each kind has ids of

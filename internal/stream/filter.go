@@ -13,7 +13,7 @@ import (
 // filters have left out does not come here; what they cannot judge does.
 type Filter struct {
 	Events     []event.Type
-	Kinds      []string // of objects; then namespaces are told of only where Events names that
+	Kinds      []string // of objects; then of namespaces only the end of known ones is told, and what Events names
 	Namespaces []uint64 // inode numbers
 	Except     uint64   // inode number of a namespace to leave out; 0: none
 	PIDs, UIDs []uint32 // of who did it
@@ -24,7 +24,7 @@ type Filter struct {
 // wants says whether e is let through. What happens to something that was shown
 // is shown too, whoever does it.
 func (f *Filter) wants(e *event.Event, known *inventory.Inventory) bool {
-	if len(f.Events) > 0 && !slices.Contains(f.Events, e.Event) || !f.place(e) || !f.kind(e) {
+	if len(f.Events) > 0 && !slices.Contains(f.Events, e.Event) || !f.place(e) || !f.kind(e, known) {
 		return false
 	}
 	return f.doer(e) || followsUp(e.Event) && known.Has(e)
@@ -40,12 +40,12 @@ func (f *Filter) place(e *event.Event) bool {
 	return f.Except == 0 || e.NS.Inode != f.Except
 }
 
-func (f *Filter) kind(e *event.Event) bool {
+func (f *Filter) kind(e *event.Event, known *inventory.Inventory) bool {
 	switch {
 	case len(f.Kinds) == 0:
 		return true
 	case e.Object == nil:
-		return slices.Contains(f.Events, e.Event)
+		return slices.Contains(f.Events, e.Event) || e.Event == event.NamespaceFree && known.Has(e)
 	}
 	return slices.Contains(f.Kinds, e.Object.Kind)
 }

@@ -29,10 +29,12 @@ type thing struct {
 	name      string
 }
 
-// doubt is what would have to be told of a thing.
+// doubt is what would have to be told of a thing. Names of queues come back, and
+// whoever removes one need not say its inode number, but lists do.
 type doubt struct {
 	event.Type
 	thing
+	inode uint64
 }
 
 func thingOf(e *event.Event) thing {
@@ -47,22 +49,37 @@ func thingOf(e *event.Event) thing {
 	return t
 }
 
-// BeginLook says that a snapshot begins to be taken.
+func doubtOf(t event.Type, e *event.Event) doubt {
+	d := doubt{Type: t, thing: thingOf(e)}
+	if e.Object != nil && e.Object.Inode != nil {
+		d.inode = *e.Object.Inode
+	}
+	return d
+}
+
+// BeginLook says that a snapshot begins to be taken; the first one before any
+// event, since it is believed at once.
 func (s *Stream) BeginLook() {
 	s.look.active = true
 	s.look.made, s.look.ended = make(map[thing]bool), make(map[thing]bool)
 }
 
-// note keeps what comes and goes while a snapshot is taken: it may be in that or
-// not.
+// note takes in what the hooks tell: that is in doubt no more. What comes and goes
+// while a snapshot is taken may be in it or not.
 func (l *look) note(e *event.Event) {
-	if !l.active || e.NS == nil || e.Object == nil {
+	if e.NS == nil || e.Object == nil || e.Event == event.ObjectFail {
 		return
 	}
+	if len(l.doubted) > 0 {
+		for _, t := range []event.Type{event.ObjectFound, event.ObjectMark, event.ObjectRemove} {
+			delete(l.doubted, doubtOf(t, e))
+		}
+	}
 	switch {
+	case !l.active:
 	case e.Event == event.ObjectRemove, e.Event == event.ObjectMark && e.Object.Kind == tracer.MQ.String():
 		l.ended[thingOf(e)] = true
-	case e.Event != event.ObjectFail:
+	default:
 		l.made[thingOf(e)] = true
 	}
 }
@@ -71,7 +88,7 @@ func (l *look) note(e *event.Event) {
 // Once proves nothing: a thread can be held up between what it does and the hook
 // that tells of it.
 func (l *look) again(e *event.Event) bool {
-	d := doubt{e.Event, thingOf(e)}
+	d := doubtOf(e.Event, e)
 	l.doubts[d] = true
 	if !l.doubted[d] {
 		l.unsettled = true
@@ -204,6 +221,7 @@ func (s *Stream) confirmed(told []*event.Event, e *event.Event) []*event.Event {
 	if !s.filter.wants(e, s.inventory) || !s.look.again(e) {
 		return told
 	}
+	delete(s.look.doubts, doubtOf(e.Event, e)) // to be told again it takes two more
 	return s.observed(told, e)
 }
 

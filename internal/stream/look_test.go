@@ -198,6 +198,30 @@ func TestStir(t *testing.T) {
 	}
 }
 
+// TestToldBetween: what the hooks tell of after all is in doubt no more, though
+// the next list is as odd.
+func TestToldBetween(t *testing.T) {
+	s := begin(stream.Filter{})
+	s.looks(10, holding(7, 100))
+	s.looks(20, holding(7, 100, msg(1)))
+	s.takes(in(of(call(tracer.Msg, tracer.ActionCreate), 1), 7, 100, 22), in(of(call(tracer.Msg, tracer.ActionRemove), 1), 7, 100, 29))
+	check(t, nil, s.looks(30, holding(7, 100, msg(1)))) // its end was told, and is still to come
+	check(t, nil, s.looks(40, holding(7, 100)))
+}
+
+// TestToldOnce: what was told takes two more looks to be told again, as when a
+// queue made since has taken its name, and the list is older.
+func TestToldOnce(t *testing.T) {
+	s := begin(stream.Filter{})
+	s.looks(10, holding(7, 100))
+	s.looks(20, holding(7, 100, mq("/jobs", 18)))
+	check(t, []string{"object.found snapshot 7 mq /jobs"}, s.looks(30, holding(7, 100, mq("/jobs", 18))))
+	s.BeginLook()
+	s.takes(in(call(tracer.MQ, tracer.ActionCreate), 7, 100, 42))
+	check(t, nil, s.sees(40, holding(7, 100, mq("/jobs", 18))))
+	check(t, nil, s.looks(50, holding(7, 100, mq("/jobs", 19))))
+}
+
 // TestBornDuringLooks: nor is a namespace missed that was born since.
 func TestBornDuringLooks(t *testing.T) {
 	s := begin(stream.Filter{})

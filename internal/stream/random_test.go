@@ -43,6 +43,7 @@ type history struct {
 	events []*tracer.Event
 	lost   uint64
 	lastID uint64
+	queues int32 // inode numbers of queues so far: get_next_ino, fs/inode.c
 }
 
 // place is a namespace. It and what is in it are there from its first moment to
@@ -190,6 +191,10 @@ func (h *history) change(p *place, now time.Duration) {
 func (h *history) create(p *place, now time.Duration) {
 	p.names++
 	o := &item{kind: tracer.Kind(h.IntN(4)), id: p.names, from: now, until: never, marked: never}
+	if o.kind == tracer.MQ {
+		h.queues++
+		o.id = h.queues
+	}
 	for _, other := range p.things {
 		if o.kind == tracer.MQ && other.kind == o.kind && other.name() == o.name() && (other.marked == never || other.told > now) {
 			return // the name is taken
@@ -307,7 +312,9 @@ func replay(t *testing.T, h *history, f stream.Filter) *session {
 		}
 	}
 	for at := time.Duration(attached + heldUp); at < over+20*interval; at += interval {
-		upTo(at - time.Duration(h.IntN(20)))
+		if number > 0 { // the first one begins before anything is taken in
+			upTo(at - time.Duration(h.IntN(20)))
+		}
 		s.BeginLook()
 		found := h.look(at)
 		upTo(found.To + time.Duration(h.IntN(20)))
@@ -351,6 +358,9 @@ func addUp(t *testing.T, h *history, s *session) {
 		name := fmt.Sprintf("%s id %d", e.NS, e.NS.ID)
 		if o := e.Object; o != nil {
 			name += fmt.Sprintf(" %s %s", o.Kind, o.Name)
+			if o.Inode != nil {
+				name += fmt.Sprintf(" #%d", *o.Inode)
+			}
 			if o.ID != nil {
 				name += fmt.Sprint(*o.ID)
 			}
