@@ -108,7 +108,7 @@ func TestKernelLiveLines(t *testing.T) {
 			}
 		}
 	}
-	if stderr := s.stderr.String(); !strings.Contains(stderr, "IPC namespace "+itoa(calls[0].NS)) || !strings.Contains(stderr, "0 lost") {
+	if stderr := s.stderr.String(); !strings.Contains(stderr, itoa(calls[0].NS)) || !strings.Contains(stderr, "0 lost") {
 		t.Errorf("no table at the end: %s", stderr)
 	}
 }

@@ -250,6 +250,7 @@ func (p *proof) Write(e *event.Event) error {
 	case e.Event == event.TraceLost:
 		p.inventory.Apply(e)
 	case e.Object == nil || int32(e.Object.Key) != p.key:
+	case e.Event == event.ObjectFound: // a look saw it, not the hooks
 	case e.Event == event.ObjectRemove || e.Event == event.ObjectMark:
 		p.ends = append(p.ends, e)
 	default:

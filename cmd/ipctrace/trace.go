@@ -209,7 +209,7 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 			t.stream.Skip()
 		default:
 			t.looks.idle(raw.Boot - disorder)
-			err = t.write(out, t.stream.Events(&raw)...)
+			err = t.write(out, t.happened(&raw)...)
 		}
 		if err = errors.Join(err, t.looks.err); err != nil {
 			return err
@@ -231,8 +231,7 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 // look takes in a snapshot once all that happened up to its end has been.
 func (t *trace) look(at time.Duration, out sink) error {
 	if found := t.looks.taken(at); found != nil {
-		told, fresh := t.stream.Look(found)
-		t.refresh(fresh)
+		told := t.compare(found)
 		if t.stream.Unsettled() {
 			t.looks.ask()
 		}
@@ -272,12 +271,23 @@ func (t *trace) write(out sink, events ...*event.Event) error {
 	return nil
 }
 
-func (t *trace) refresh(fresh []*event.Event) {
+// happened asks the stream, which asks the inventory: who draws that names things
+// in it.
+func (t *trace) happened(raw *tracer.Event) []*event.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.stream.Events(raw)
+}
+
+// compare is what a look tells. What it tells nothing new of is taken in.
+func (t *trace) compare(found *snapshot.Snapshot) []*event.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	told, fresh := t.stream.Look(found)
 	for _, e := range fresh {
 		t.inventory.Refresh(e)
 	}
+	return told
 }
 
 func (t *trace) apply(events ...*event.Event) {

@@ -172,7 +172,11 @@ func (v *Inventory) free(n *Namespace, e *event.Event) {
 	n.Freed, n.Observed = e.Time, e.Observed
 	for _, o := range n.Objects() {
 		v.drop(o)
-		v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: e.Observed, Cause: event.CauseNamespace})
+		end := &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: e.Observed}
+		if !o.marked { // a marked one was gone before: attached, it would hold its namespace
+			end.Cause = event.CauseNamespace
+		}
+		v.bury(o, end)
 		o.cleared = true
 		v.totals.Cleared++
 	}

@@ -98,7 +98,7 @@ func (s *Stream) end(ns *event.Namespace, how event.Observed, at time.Time, boot
 	if n := s.inventory.Find(ns); n != nil {
 		for _, o := range n.Objects() {
 			events = s.observed(events, &event.Event{
-				Event: event.ObjectRemove, Cause: event.CauseNamespace, Observed: how,
+				Event: event.ObjectRemove, Cause: endOf(o), Observed: how,
 				Time: at, BootNS: int64(boot), NS: ns, Object: describe(o),
 			})
 		}
@@ -106,6 +106,16 @@ func (s *Stream) end(ns *event.Namespace, how event.Observed, at time.Time, boot
 	return s.observed(events, &event.Event{
 		Event: event.NamespaceFree, Observed: how, Time: at, BootNS: int64(boot), NS: ns,
 	})
+}
+
+// endOf is why an object is gone that its namespace was not seen to take along. A
+// marked one was gone before, or lives on: a segment that is attached holds its
+// namespace, and a queue that is open needs none.
+func endOf(o *inventory.Object) event.Cause {
+	if !o.Marked.IsZero() {
+		return ""
+	}
+	return event.CauseNamespace
 }
 
 // describe is an object in the words of the contract.
