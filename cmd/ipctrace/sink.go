@@ -118,6 +118,9 @@ func (s *screenSink) draw() {
 	}
 	s.trace.mu.Lock()
 	defer s.trace.mu.Unlock()
+	if !s.trace.begun {
+		return // what was there is in the first frame
+	}
 	s.status.Now = time.Now()
 	s.trace.inventory.Relabel(s.trace.label)
 	if err := s.screen.Draw(s.trace.inventory, s.status); err != nil {

@@ -33,6 +33,7 @@ type trace struct {
 
 	mu        sync.Mutex // guards inventory, for those who draw it
 	inventory *inventory.Inventory
+	begun     bool // the inventory has what was there before
 }
 
 // openTrace attaches, then looks what there is, and says on stderr that nothing
@@ -238,6 +239,9 @@ func (t *trace) look(at time.Duration, out sink) error {
 		if err := t.write(out, told...); err != nil {
 			return err
 		}
+		t.mu.Lock()
+		t.begun = true
+		t.mu.Unlock()
 	}
 	if t.looks.due(at) {
 		t.stream.BeginLook()

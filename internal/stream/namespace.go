@@ -71,10 +71,21 @@ func (s *Stream) another(t *tracer.Event) bool {
 	return p.died != 0 && (t.Kind != tracer.MQ || fromWithin(t))
 }
 
+// bygone reports whether t is the end of a queue of a namespace that is not known:
+// one that ended before those in past. Nothing shows that the present one did.
+func (s *Stream) bygone(t *tracer.Event) bool {
+	p, seen := s.spaces[t.Namespace]
+	_, past := p.earlier(t.NamespaceID)
+	return seen && !past && t.Kind == tracer.MQ && t.Action == tracer.ActionRemove && p.id != t.NamespaceID
+}
+
 // succession tells the end of a namespace that was not seen to end, when t shows
 // that another one has its inode number. What was in it is gone too.
 func (s *Stream) succession(t *tracer.Event, inode uint32, id uint64, another bool) []*event.Event {
 	old, known := s.spaces[inode]
+	if s.bygone(t) && inode == t.Namespace {
+		return nil
+	}
 	if !known || inode == 0 || old.died != 0 || !old.before(id, another) {
 		return nil
 	}
@@ -139,6 +150,8 @@ func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 		return s.named(t.Namespace, space{id: t.NamespaceID, gen: gen, died: 1})
 	}
 	switch {
+	case s.bygone(t):
+		return nil
 	case !seen || p.before(t.NamespaceID, s.another(t)):
 		p = s.next(t.Namespace, t.NamespaceID)
 		p.pid = t.PID

@@ -28,7 +28,7 @@ func noteText(e *event.Event, opts Options) string {
 	}
 	switch e.Event {
 	case event.ObjectMark:
-		add("still in use")
+		add(markText(e.Object))
 	case event.ObjectRemove:
 		add(causeText(e.Cause))
 	case event.ObjectFound, event.NamespaceFound:
@@ -50,6 +50,15 @@ func noteText(e *event.Event, opts Options) string {
 		return ""
 	}
 	return " · " + strings.Join(notes, ", ")
+}
+
+// markText: a segment is marked because it is attached. A queue is unlinked whether
+// or not anybody has it open.
+func markText(o *event.Object) string {
+	if o != nil && o.Kind == kindMQ {
+		return "unlinked"
+	}
+	return "still in use"
 }
 
 // causeText is the contract's word for why an object is gone.
