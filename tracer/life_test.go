@@ -138,7 +138,7 @@ type witness[T any] struct {
 // it again, a few times.
 func agree[T any](t *testing.T, cfg tracer.Config, work func(*recording) []witness[T]) {
 	t.Helper()
-	const attempts = 5
+	const attempts = 15
 	var witnesses []witness[T]
 	for attempt := 1; ; attempt++ {
 		events, stats := record(t, cfg, func(r *recording) { witnesses = work(r) })

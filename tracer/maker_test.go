@@ -166,7 +166,7 @@ func trace(
 	t *testing.T, cfg tracer.Config, work func(), complete func([]tracer.Event) bool,
 ) (events []tracer.Event, stats tracer.Stats) {
 	t.Helper()
-	const attempts = 5
+	const attempts = 15
 	for range attempts {
 		events, stats = traceOnce(t, cfg, work)
 		if stats.Skipped == 0 || complete(events) {
