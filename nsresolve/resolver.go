@@ -97,6 +97,9 @@ type Snapshot struct {
 	// UnreadableFDs counts processes whose descriptors could not be listed, so
 	// that pins may be missing.
 	UnreadableFDs int
+	// Partial says that ProcRoot does not show the processes of the whole machine:
+	// other namespaces may have none here.
+	Partial bool
 }
 
 // New returns a Resolver with nothing in its cache.
@@ -144,7 +147,7 @@ func (r *Resolver) Scan(ctx context.Context) (*Snapshot, error) {
 		}
 		return cmp.Compare(a.Inode, b.Inode)
 	})
-	return &Snapshot{Namespaces: namespaces, Unreadable: w.refused, UnreadableFDs: w.refusedF}, nil
+	return &Snapshot{Namespaces: namespaces, Unreadable: w.refused, UnreadableFDs: w.refusedF, Partial: !w.host}, nil
 }
 
 // Lookup returns what is known of the namespace with this inode. It answers from

@@ -45,7 +45,7 @@ func TestScan(t *testing.T) {
 	init := Process{PID: 1, Comm: "init", Start: 1, Threads: []int{1}, Cgroup: "/init.scope"}
 	split := Process{PID: 40, Comm: "split", Start: 600}
 	in := func(p Process, tids ...int) Process { p.Threads = tids; return p }
-	want := &Snapshot{Namespaces: []Namespace{
+	want := &Snapshot{Partial: true, Namespaces: []Namespace{
 		{Inode: InitialInode, Initial: true, Label: "host", Threads: 2, Processes: []Process{init, in(split, 40)}},
 		{Inode: nsA, Label: "older[30]", Threads: 4, Processes: []Process{
 			{PID: 30, PPID: 1, Comm: "older", Start: 500, Threads: []int{30}},

@@ -37,7 +37,7 @@ func (s *selection) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.comms, "comm", nil, "only calls by threads of this `NAME`")
 	f.StringSliceVar(&s.containers, "container", nil, "only calls from these containers (`ID` or its beginning)")
 	f.DurationVar(&s.duration, "duration", 0, "end after this `TIME` (10s, 5m)")
-	f.Uint64Var(&s.count, "count", 0, "end after `N` events")
+	f.Uint64Var(&s.count, "count", 0, "end after `N` events, besides those of what was there")
 	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
 }
 

@@ -292,7 +292,8 @@ func TestScreen(t *testing.T) {
 	if status := s.status(); status != 0 {
 		t.Errorf("exit status %d: %s", status, s.stderr)
 	}
-	term.await("0 lost")
+	term.await("\x1b[?1049l")
+	term.awaitAfter(strings.Index(term.text(), "\x1b[?1049l"), "0 lost") // the screen says so too
 	screen, after, ok := strings.Cut(term.text(), "\x1b[?1049l")
 	if !ok || !strings.Contains(after, "IPC namespace") || !strings.Contains(screen+after, "\x1b[?25h") {
 		t.Errorf("after the screen: %q", after)

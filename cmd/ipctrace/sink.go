@@ -35,7 +35,7 @@ type lineSink struct {
 }
 
 func (s *lineSink) Write(e *event.Event) error {
-	before := e.Event == event.NamespaceFound || e.Event == event.ObjectFound && e.BootNS <= s.since
+	before := (e.Event == event.NamespaceFound || e.Event == event.ObjectFound) && e.BootNS <= s.since
 	if e.Start != nil || e.Stop != nil || before {
 		return nil
 	}

@@ -145,6 +145,9 @@ func (t *trace) gaps(found *snapshot.Snapshot) []string {
 	if !initialPIDs() {
 		gaps = append(gaps, "which process here a pid is: this is a pid namespace, and pids are the host's (ns_pid is the process's own)")
 	}
+	if found.Partial {
+		gaps = append(gaps, "namespaces that no process of this pid namespace is in, before something happens in them")
+	}
 	if n := closed(found); n > 0 {
 		gaps = append(gaps, "what was in "+plural(n, "namespace")+" before: looking into them needs CAP_SYS_ADMIN")
 	}
@@ -268,6 +271,9 @@ func (t *trace) end(ctx context.Context, reason string, out sink) error {
 func (t *trace) write(out sink, events ...*event.Event) error {
 	t.apply(events...)
 	for _, e := range events {
+		if e.Seq == 0 {
+			continue
+		}
 		if err := out.Write(e); err != nil {
 			return fmt.Errorf("write event %d: %w", e.Seq, err)
 		}
@@ -298,7 +304,11 @@ func (t *trace) apply(events ...*event.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range events {
-		t.inventory.Apply(e)
+		if e.Seq == 0 { // not asked for
+			t.inventory.Note(e)
+		} else {
+			t.inventory.Apply(e)
+		}
 	}
 }
 

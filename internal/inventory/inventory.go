@@ -41,7 +41,11 @@ type Inventory struct {
 	freed      *list.List // of *Namespace that have: longest ago at the front
 	objects    *list.List // of *Object in all namespaces, as touched
 	gone       *list.List // of *Object, as freed
+	blind      bool       // the end of unlinked queues is not told
 }
+
+// syscallTier is the word of trace.start for the hooks that do not tell it.
+const syscallTier = "syscall"
 
 // identity of a namespace. Inode numbers come back at once, so the number alone
 // would merge different namespaces.
@@ -78,6 +82,9 @@ func (v *Inventory) Apply(e *event.Event) {
 		v.recent.add(e)
 		return
 	}
+	if e.Start != nil {
+		v.blind = e.Start.Tier == syscallTier
+	}
 	if !v.totals.count(e) {
 		return
 	}
@@ -86,9 +93,19 @@ func (v *Inventory) Apply(e *event.Event) {
 		v.recent.add(e)
 	}
 	// A log may come from anywhere: an event need not have all its parts.
-	if e.NS == nil {
-		return
+	if e.NS != nil {
+		v.take(e).count(e)
 	}
+}
+
+// Note takes in an event that nobody asked to be told: it counts as none.
+func (v *Inventory) Note(e *event.Event) {
+	if e.NS != nil && v.totals.of(e.Event) != nil {
+		v.take(e)
+	}
+}
+
+func (v *Inventory) take(e *event.Event) *Namespace {
 	n := v.namespace(e)
 	n.seen(e)
 	switch {
@@ -97,6 +114,7 @@ func (v *Inventory) Apply(e *event.Event) {
 	case identified(e.Object) && e.Event != event.ObjectFail:
 		v.applyObject(n, e)
 	}
+	return n
 }
 
 // Refresh takes in what the kernel's list says now of an object that is known.
@@ -223,6 +241,18 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 		v.drop(other)
 	}
 	n.index(o)
+	if v.blind && o.Kind == mq && e.Event == event.ObjectMark {
+		v.vanish(o, e)
+	}
+}
+
+// vanish puts an unlinked queue to those that are gone where its end will not be
+// told: no list has it any more.
+func (v *Inventory) vanish(o *Object, e *event.Event) {
+	v.drop(o)
+	v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Cause: event.CauseUnlink, Process: e.Process})
+	o.cleared = true
+	v.totals.Cleared++
 }
 
 func (v *Inventory) add(n *Namespace, e *event.Event) *Object {

@@ -317,3 +317,19 @@ func TestOutlived(t *testing.T) {
 		t.Errorf("removed, by its namespace, by unlink, in all, cleared, gone: %v", got)
 	}
 }
+
+// TestVanish: where the hooks do not tell the end of a queue, an unlinked one is
+// gone.
+func TestVanish(t *testing.T) {
+	for tier, want := range map[string][]int{"syscall": {0, 1}, "fentry": {1, 0}} {
+		v := New(Limits{})
+		ns := &event.Namespace{Inode: 7, Gen: 1}
+		v.Apply(&event.Event{Event: event.TraceStart, Start: &event.Start{Tier: tier}})
+		v.Apply(&event.Event{Event: event.ObjectCreate, NS: ns, Object: &event.Object{Kind: "mq", Name: "/q", Inode: new(uint64(5))}})
+		v.Apply(&event.Event{Event: event.ObjectMark, NS: ns, Object: &event.Object{Kind: "mq", Name: "/q"}})
+		n := v.Find(ns)
+		if got := []int{n.Len(), len(n.Gone())}; !slices.Equal(got, want) {
+			t.Errorf("%s: there and gone %v, want %v", tier, got, want)
+		}
+	}
+}

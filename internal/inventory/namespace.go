@@ -63,6 +63,10 @@ func (n *Namespace) seen(e *event.Event) {
 		n.Label = e.NS.Label
 	}
 	n.Initial = n.Initial || e.NS.Initial
+}
+
+// count counts it.
+func (n *Namespace) count(e *event.Event) {
 	switch e.Event {
 	case event.ObjectCreate:
 		n.Created++

@@ -26,6 +26,7 @@ type Snapshot struct {
 	// for lack of rights.
 	Unreadable    int
 	UnreadableFDs int
+	Partial       bool // not all of the machine's processes were looked at
 }
 
 // Namespace is one IPC namespace with its objects. From and To are
@@ -55,7 +56,7 @@ func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find IPC namespaces: %w", err)
 	}
-	s.Unreadable, s.UnreadableFDs = scan.Unreadable, scan.UnreadableFDs
+	s.Unreadable, s.UnreadableFDs, s.Partial = scan.Unreadable, scan.UnreadableFDs, scan.Partial
 	reader, err := sysvipc.NewReader()
 	if err != nil {
 		return nil, err

@@ -21,14 +21,14 @@ type Filter struct {
 	Containers []string // beginnings of container ids
 }
 
-// wants says whether e is let through. What happens to something that was shown
-// is shown too, whoever does it.
+// wants says whether e is about something that is to be shown. What happens to
+// something that was shown is shown too, whoever does it.
 func (f *Filter) wants(e *event.Event, known *inventory.Inventory) bool {
-	if len(f.Events) > 0 && !slices.Contains(f.Events, e.Event) || !f.place(e) || !f.kind(e, known) {
-		return false
-	}
-	return f.doer(e) || followsUp(e.Event) && known.Has(e)
+	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e))
 }
+
+// names says whether events of the type are to be told.
+func (f *Filter) names(t event.Type) bool { return len(f.Events) == 0 || slices.Contains(f.Events, t) }
 
 func (f *Filter) place(e *event.Event) bool {
 	if e.NS == nil {

@@ -276,5 +276,5 @@ func (s *Stream) surelyGone(n *inventory.Namespace, found *snapshot.Snapshot) bo
 	attached := func(o *inventory.Object) bool {
 		return o.State != nil && o.State.Attached != nil && *o.State.Attached > 0
 	}
-	return found.Unreadable == 0 && found.UnreadableFDs == 0 && !slices.ContainsFunc(n.Objects(), attached)
+	return !found.Partial && found.Unreadable == 0 && found.UnreadableFDs == 0 && !slices.ContainsFunc(n.Objects(), attached)
 }

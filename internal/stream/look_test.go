@@ -334,7 +334,7 @@ func TestEndedForGood(t *testing.T) {
 
 // TestVanished: what is not there twice has ended, if that is certain.
 func TestVanished(t *testing.T) {
-	gone := []string{"object.remove snapshot namespace 7 msg 1", "object.remove snapshot namespace 7 shm 2", "namespace.free snapshot 7"}
+	gone := []string{"object.remove snapshot namespace 7 msg 1", "object.remove snapshot 7 shm 2", "namespace.free snapshot 7"}
 	for _, test := range []struct {
 		name       string
 		id         uint64
@@ -426,4 +426,14 @@ func TestForgotten(t *testing.T) {
 		check(t, nil, s.looks(at, holding(7, 0, msg(1), msg(2), msg(3))))
 		check(t, false, s.Unsettled())
 	}
+}
+
+// TestLookBehindEvents: what looks find is told where it is asked for, whatever
+// other events are not.
+func TestLookBehindEvents(t *testing.T) {
+	s := begin(stream.Filter{Events: []event.Type{event.ObjectRemove, event.NamespaceFree}})
+	s.looks(10, holding(8, 50))
+	check(t, nil, texts(s.takes(in(call(tracer.Msg, tracer.ActionCreate), 8, 50, 11))))
+	s.looks(20, holding(8, 50))
+	check(t, []string{"object.remove snapshot 8 msg 32769"}, s.looks(30, holding(8, 50)))
 }

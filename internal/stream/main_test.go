@@ -77,12 +77,17 @@ func begin(filter stream.Filter) *session {
 	return s
 }
 
-func (s *session) apply(events []*event.Event) []*event.Event {
+func (s *session) apply(events []*event.Event) (told []*event.Event) {
 	for _, e := range events {
+		if e.Seq == 0 {
+			s.inventory.Note(e)
+			continue
+		}
 		s.inventory.Apply(e)
+		told = append(told, e)
 	}
-	s.told = append(s.told, events...)
-	return events
+	s.told = append(s.told, told...)
+	return told
 }
 
 // takes is what is told of what happened.

@@ -121,9 +121,10 @@ func (s *Stream) end(ns *event.Namespace, how event.Observed, at time.Time, boot
 
 // endOf is why an object is gone that its namespace was not seen to take along. A
 // marked one was gone before, or lives on: a segment that is attached holds its
-// namespace, and a queue that is open needs none.
+// namespace, and a queue that is open needs none. Another segment may have gone
+// before, with its maker: shm_rmid_forced.
 func endOf(o *inventory.Object) event.Cause {
-	if !o.Marked.IsZero() {
+	if !o.Marked.IsZero() || o.Kind == tracer.Shm.String() {
 		return ""
 	}
 	return event.CauseNamespace

@@ -98,7 +98,7 @@ func TestSuccession(t *testing.T) {
 				in(of(call(tracer.Sem, tracer.ActionCreate), 3), 7, ids[0], 4), in(of(call(tracer.Sem, tracer.ActionRemove), 3), 7, ids[0], 5))
 			told := s.takes(born(7, ids[1], 6))
 			check(t, []string{
-				"object.remove reuse namespace 7 msg 1", "object.remove reuse namespace 7 shm 2",
+				"object.remove reuse namespace 7 msg 1", "object.remove reuse 7 shm 2",
 				"object.remove reuse namespace 7 mq /jobs", "namespace.free reuse 7", "namespace.create 7.2",
 			}, texts(told))
 			check(t, &event.Event{

@@ -51,17 +51,30 @@ func (s *Stream) Filtered() uint64 { return s.filtered }
 func (s *Stream) Skip() { s.filtered++ }
 
 // Events are those for t: none where the filter leaves it out; more than one
-// where it shows that a namespace has ended unseen.
+// where it shows that a namespace has ended unseen. Those of a type that was not
+// asked for have no number: they are for the inventory alone, without which looks
+// would not know what to look for.
 func (s *Stream) Events(t *tracer.Event) []*event.Event {
 	events := append(s.succession(t, t.From, t.FromID, false), s.succession(t, t.Namespace, t.NamespaceID, s.another(t))...)
 	e := s.event(t)
 	s.look.note(e)
-	if !s.filter.wants(e, s.inventory) {
+	wanted := s.filter.wants(e, s.inventory)
+	if !wanted || !s.filter.names(e.Event) {
 		s.filtered++
+	}
+	return s.pass(events, e, &s.written, wanted)
+}
+
+// pass numbers an event that is wanted, and counts it.
+func (s *Stream) pass(events []*event.Event, e *event.Event, counter *uint64, wanted bool) []*event.Event {
+	if !wanted {
 		return events
 	}
-	s.written++
-	return append(events, s.number(e))
+	if s.filter.names(e.Event) {
+		*counter++
+		s.number(e)
+	}
+	return append(events, e)
 }
 
 // Lost is the event for events that are missing at this place.
@@ -94,9 +107,5 @@ func (s *Stream) number(e *event.Event) *event.Event {
 
 // observed numbers an event that nobody told, if the filter wants it.
 func (s *Stream) observed(events []*event.Event, e *event.Event) []*event.Event {
-	if !s.filter.wants(e, s.inventory) {
-		return events
-	}
-	s.found++
-	return append(events, s.number(e))
+	return s.pass(events, e, &s.found, s.filter.wants(e, s.inventory))
 }
