@@ -80,7 +80,7 @@ struct event {
 	enum abi abi;
 	__u32 known;     /* MARK, REMOVE: 1: key, flags and owner are the object's; 0: not readable */
 	__u32 by_kernel; /* 1: no process did it, and what is said of one means nothing */
-	__u32 pad;       /* 0 */
+	__u32 followed;  /* 1: by a process of the tree that is followed */
 	__u8 comm[COMM_LEN];        /* the calling thread's, raw bytes, NUL-terminated */
 	__u8 parent_comm[COMM_LEN]; /* the parent's, raw bytes, NUL-terminated */
 };

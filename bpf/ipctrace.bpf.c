@@ -20,6 +20,7 @@
 #include "event.h"
 #include "kernel.h"
 #include "task.h"
+#include "tree.h"
 #include "record.h"
 #include "queue.h"
 
@@ -51,11 +52,11 @@ static __always_inline enum action action_of(const struct get *get)
 	return ACTION_GET;
 }
 
-static __always_inline int tell_get(const struct get *get, struct home home, enum action action)
+static __always_inline int tell_get(const struct get *get, struct home home, enum action action, bool perhaps)
 {
 	struct event *e;
 
-	if (!wanted(get->kind, home.inum))
+	if (!wanted(get->kind, home.inum, perhaps))
 		return 0;
 	e = begin(action, get->kind, home);
 	if (!e)
@@ -162,7 +163,7 @@ int BPF_PROG(ipcget_exit, struct ipc_namespace *ns, struct ipc_ids *ids, void *o
 		action = take_created(ret) ? ACTION_CREATE : ACTION_OPEN;
 	if (get.kind == KIND_SEM) /* an int in the union: the upper half is not written */
 		get.size = (__s64)params->u.nsems;
-	return tell_get(&get, HOME(ns, LOAD), action);
+	return tell_get(&get, HOME(ns, LOAD), action, false);
 }
 
 /*
@@ -182,7 +183,7 @@ static __always_inline int semget_refused(struct task_struct *task, __s32 key, _
 
 	if (nsems >= 0 && nsems <= TASK_READ(ns, sem_ctls[0]))
 		return 0;
-	return tell_get(&get, HOME(ns, TASK_READ), ACTION_FAIL);
+	return tell_get(&get, HOME(ns, TASK_READ), ACTION_FAIL, false);
 }
 
 #define IPC_CALL(number) ((number) & 0xffff) /* the upper half is a version */
@@ -700,7 +701,7 @@ static __always_inline int get_ends(const struct call *call, struct task_struct 
 	 */
 	if (action == ACTION_CREATE && filtered_by_seccomp(task) && !is_newest(ns, get.kind, ret))
 		action = ACTION_GET;
-	return tell_get(&get, HOME(ns, TASK_READ), action);
+	return tell_get(&get, HOME(ns, TASK_READ), action, ret >= 0 && get.key != IPC_PRIVATE && get.flags & IPC_CREAT);
 }
 
 /* lib/xarray.c: an entry that is an inner node has the bits 10, a pointer to an object 00. */

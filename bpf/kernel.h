@@ -173,7 +173,9 @@ struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
 	unsigned int flags; /* PF_* */
+	int pid;
 	int tgid;
+	__u64 start_boottime; /* 5.5 */
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

@@ -146,7 +146,7 @@ static __always_inline int mq_open_ends(const void *name, __s32 flags, __u32 mod
 
 	if (hooked && take_created(SOME_QUEUE) && ret >= 0)
 		return 0; /* told by mqueue_create_attr */
-	if (!wanted(KIND_MQ, home.inum))
+	if (!wanted(KIND_MQ, home.inum, !hooked && ret >= 0 && flags & O_CREAT))
 		return 0;
 	if (!hooked && may_probe && ret >= 0 && !file && filtered_by_seccomp(task))
 		return 0; /* the filter's answer: it opened nothing */
@@ -242,7 +242,7 @@ int BPF_PROG(mqueue_create_attr_exit, struct dentry *dentry, unsigned short mode
 	home = home_of_queue(dentry->d_sb, &over);
 	if (live && !ret && by_open)
 		note_created(SOME_QUEUE);
-	if (!wanted(KIND_MQ, home.inum))
+	if (!wanted(KIND_MQ, home.inum, false))
 		return 0;
 	q = begin_queue(ret ? ACTION_FAIL : ACTION_CREATE, home);
 	if (!q)

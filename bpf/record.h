@@ -17,9 +17,6 @@ const volatile __u32 except_ns; /* inode of a namespace to leave out; 0: none */
  */
 bool live;
 
-/* Thread group of user space, initial pid namespace: it enters namespaces to look into them. */
-__u32 self;
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20); /* bytes; user space sets its own */
@@ -61,11 +58,15 @@ static __always_inline bool watched(enum kind kind, __u32 inum)
 
 /*
  * Whether a call by the current task is traced. Not asked of what ends an
- * object: that concerns whoever watches it, whoever does it.
+ * object: that concerns whoever watches it, whoever does it. perhaps: the call
+ * may have made an object that another call finds, and the hooks cannot tell
+ * which of them did. Then a tree made it only if nobody else got it.
  */
-static __always_inline bool wanted(enum kind kind, __u32 inum)
+static __always_inline bool wanted(enum kind kind, __u32 inum, bool perhaps)
 {
 	if (!watched(kind, inum))
+		return false;
+	if (select_tree && !perhaps && !is_followed(current_task()))
 		return false;
 	if (select_pid && !selected(DIM_PID, bpf_get_current_pid_tgid() >> 32))
 		return false;
@@ -132,7 +133,7 @@ static __always_inline void fill(struct event *e, __u64 lost, enum action action
 	e->action = action;
 	e->cause = CAUSE_UNKNOWN;
 	e->known = 1;
-	e->pad = 0;
+	e->followed = is_followed(current_task());
 	read_process(e, current_task());
 }
 

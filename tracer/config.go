@@ -55,6 +55,11 @@ type Config struct {
 	PIDs            []uint32 // processes (thread groups), numbers of the initial pid namespace; none: all
 	UIDs            []uint32 // real, of the initial user namespace; none: all
 
+	// Follow: of calls only those of processes that [Tracer.Adopt] follows, and in
+	// tier Syscall also others' that may have made an object that these found. What
+	// ends an object or a namespace is told whoever does it; see Event.Followed.
+	Follow bool
+
 	// Idle, if not nil, is called by Events, a hundred times a second while
 	// nothing happens: all that was recorded before boot time at has been yielded.
 	Idle func(at time.Duration)
@@ -90,12 +95,16 @@ func (c *Config) ringBytes() int {
 // apply sets the programs' knobs and fills their table of filters.
 func (c *Config) apply(spec *ebpf.CollectionSpec) error {
 	spec.Maps[ipctraceMapEvents].MaxEntries = uint32(c.ringBytes())
+	if !c.Follow {
+		spec.Maps[ipctraceMapTree].MaxEntries = 1
+	}
 	knobs := map[string]any{
-		ipctraceVarSelectNs:  len(c.Namespaces) > 0,
-		ipctraceVarSelectPid: len(c.PIDs) > 0,
-		ipctraceVarSelectUid: len(c.UIDs) > 0,
-		ipctraceVarExceptNs:  c.ExceptNamespace,
-		ipctraceVarMayProbe:  !lockedDown(),
+		ipctraceVarSelectNs:   len(c.Namespaces) > 0,
+		ipctraceVarSelectPid:  len(c.PIDs) > 0,
+		ipctraceVarSelectUid:  len(c.UIDs) > 0,
+		ipctraceVarExceptNs:   c.ExceptNamespace,
+		ipctraceVarSelectTree: c.Follow,
+		ipctraceVarMayProbe:   !lockedDown(),
 	}
 	if len(c.Kinds) > 0 {
 		var mask uint32

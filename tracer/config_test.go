@@ -174,8 +174,8 @@ func TestHooksExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{ipctraceProgIntroduce: true}
-	for _, tier := range []Tier{Fentry, Syscall} {
-		for _, h := range tier.hooks() {
+	for _, hooks := range [][]hook{treeHooks(), Fentry.hooks(), Syscall.hooks()} {
+		for _, h := range hooks {
 			used[h.program] = true
 			if h.instead != "" {
 				used[h.instead] = true

@@ -140,6 +140,7 @@ type Event struct {
 
 	// ByKernel: no process did it. Then what follows means nothing.
 	ByKernel   bool
+	Followed   bool // it is one of those that [Tracer.Adopt] follows
 	ABI        ABI
 	Nr         int32 // number of the system call, of ABI; -1: in none, as at the end of a process
 	PID, TID   uint32
@@ -211,6 +212,7 @@ func newEvent(raw *ipctraceMqEvent, clock *Clock) Event {
 		Group:       r.Group,
 		Known:       r.Known != 0,
 		ByKernel:    r.ByKernel != 0,
+		Followed:    r.Followed != 0,
 		ABI:         ABI(r.Abi),
 		Nr:          r.Nr,
 		PID:         r.Pid,

@@ -37,6 +37,11 @@ func (t Tier) hooks() []hook {
 	return append(hooks, semgetHooks(semget)...)
 }
 
+// treeHooks follow processes, in either tier. First: what they see is asked by the others.
+func treeHooks() []hook {
+	return []hook{{program: ipctraceProgTreeFree}, {program: ipctraceProgTreeNewtask}}
+}
+
 // lifeHooks are those of the fentry tier that see more than get calls.
 func lifeHooks() []hook {
 	const (

@@ -99,7 +99,7 @@ type ipctraceEvent struct {
 	Abi        ipctraceAbi
 	Known      uint32
 	ByKernel   uint32
-	Pad        uint32
+	Followed   uint32
 	Comm       [16]uint8
 	ParentComm [16]uint8
 }
@@ -131,6 +131,13 @@ type ipctraceMqEvent struct {
 	Name    [256]uint8
 }
 
+type ipctraceProcess struct {
+	_     structs.HostLayout
+	Start uint64
+	Pid   uint32
+	Pad   uint32
+}
+
 type ipctraceSelector struct {
 	_         structs.HostLayout
 	Dimension ipctraceDimension
@@ -148,6 +155,7 @@ const (
 	ipctraceMapEvents                   = "events"
 	ipctraceMapMoving                   = "moving"
 	ipctraceMapSelectors                = "selectors"
+	ipctraceMapTree                     = "tree"
 	ipctraceProgCopyIpcsExit            = "copy_ipcs_exit"
 	ipctraceProgDoMqOpenExit            = "do_mq_open_exit"
 	ipctraceProgFreeIpcsEntry           = "free_ipcs_entry"
@@ -176,12 +184,18 @@ const (
 	ipctraceProgShmDestroyOrphanedExit  = "shm_destroy_orphaned_exit"
 	ipctraceProgSysExit                 = "sys_exit"
 	ipctraceProgTaskNewtask             = "task_newtask"
+	ipctraceProgTreeFree                = "tree_free"
+	ipctraceProgTreeNewtask             = "tree_newtask"
+	ipctraceVarAdopted                  = "adopted"
+	ipctraceVarAdopting                 = "adopting"
 	ipctraceVarExceptNs                 = "except_ns"
 	ipctraceVarKinds                    = "kinds"
 	ipctraceVarLive                     = "live"
 	ipctraceVarMayProbe                 = "may_probe"
+	ipctraceVarNotEntered               = "not_entered"
 	ipctraceVarSelectNs                 = "select_ns"
 	ipctraceVarSelectPid                = "select_pid"
+	ipctraceVarSelectTree               = "select_tree"
 	ipctraceVarSelectUid                = "select_uid"
 	ipctraceVarSelf                     = "self"
 )
@@ -256,6 +270,8 @@ type ipctraceProgramSpecs struct {
 	ShmDestroyOrphanedExit  *ebpf.ProgramSpec `ebpf:"shm_destroy_orphaned_exit"`
 	SysExit                 *ebpf.ProgramSpec `ebpf:"sys_exit"`
 	TaskNewtask             *ebpf.ProgramSpec `ebpf:"task_newtask"`
+	TreeFree                *ebpf.ProgramSpec `ebpf:"tree_free"`
+	TreeNewtask             *ebpf.ProgramSpec `ebpf:"tree_newtask"`
 }
 
 // ipctraceMapSpecs contains maps before they are loaded into the kernel.
@@ -269,20 +285,25 @@ type ipctraceMapSpecs struct {
 	Events    *ebpf.MapSpec `ebpf:"events"`
 	Moving    *ebpf.MapSpec `ebpf:"moving"`
 	Selectors *ebpf.MapSpec `ebpf:"selectors"`
+	Tree      *ebpf.MapSpec `ebpf:"tree"`
 }
 
 // ipctraceVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ipctraceVariableSpecs struct {
-	ExceptNs  *ebpf.VariableSpec `ebpf:"except_ns"`
-	Kinds     *ebpf.VariableSpec `ebpf:"kinds"`
-	Live      *ebpf.VariableSpec `ebpf:"live"`
-	MayProbe  *ebpf.VariableSpec `ebpf:"may_probe"`
-	SelectNs  *ebpf.VariableSpec `ebpf:"select_ns"`
-	SelectPid *ebpf.VariableSpec `ebpf:"select_pid"`
-	SelectUid *ebpf.VariableSpec `ebpf:"select_uid"`
-	Self      *ebpf.VariableSpec `ebpf:"self"`
+	Adopted    *ebpf.VariableSpec `ebpf:"adopted"`
+	Adopting   *ebpf.VariableSpec `ebpf:"adopting"`
+	ExceptNs   *ebpf.VariableSpec `ebpf:"except_ns"`
+	Kinds      *ebpf.VariableSpec `ebpf:"kinds"`
+	Live       *ebpf.VariableSpec `ebpf:"live"`
+	MayProbe   *ebpf.VariableSpec `ebpf:"may_probe"`
+	NotEntered *ebpf.VariableSpec `ebpf:"not_entered"`
+	SelectNs   *ebpf.VariableSpec `ebpf:"select_ns"`
+	SelectPid  *ebpf.VariableSpec `ebpf:"select_pid"`
+	SelectTree *ebpf.VariableSpec `ebpf:"select_tree"`
+	SelectUid  *ebpf.VariableSpec `ebpf:"select_uid"`
+	Self       *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // ipctraceObjects contains all objects after they have been loaded into the kernel.
@@ -312,6 +333,7 @@ type ipctraceMaps struct {
 	Events    *ebpf.Map `ebpf:"events"`
 	Moving    *ebpf.Map `ebpf:"moving"`
 	Selectors *ebpf.Map `ebpf:"selectors"`
+	Tree      *ebpf.Map `ebpf:"tree"`
 }
 
 func (m *ipctraceMaps) Close() error {
@@ -323,6 +345,7 @@ func (m *ipctraceMaps) Close() error {
 		m.Events,
 		m.Moving,
 		m.Selectors,
+		m.Tree,
 	)
 }
 
@@ -330,14 +353,18 @@ func (m *ipctraceMaps) Close() error {
 //
 // It can be passed to loadIpctraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ipctraceVariables struct {
-	ExceptNs  *ebpf.Variable `ebpf:"except_ns"`
-	Kinds     *ebpf.Variable `ebpf:"kinds"`
-	Live      *ebpf.Variable `ebpf:"live"`
-	MayProbe  *ebpf.Variable `ebpf:"may_probe"`
-	SelectNs  *ebpf.Variable `ebpf:"select_ns"`
-	SelectPid *ebpf.Variable `ebpf:"select_pid"`
-	SelectUid *ebpf.Variable `ebpf:"select_uid"`
-	Self      *ebpf.Variable `ebpf:"self"`
+	Adopted    *ebpf.Variable `ebpf:"adopted"`
+	Adopting   *ebpf.Variable `ebpf:"adopting"`
+	ExceptNs   *ebpf.Variable `ebpf:"except_ns"`
+	Kinds      *ebpf.Variable `ebpf:"kinds"`
+	Live       *ebpf.Variable `ebpf:"live"`
+	MayProbe   *ebpf.Variable `ebpf:"may_probe"`
+	NotEntered *ebpf.Variable `ebpf:"not_entered"`
+	SelectNs   *ebpf.Variable `ebpf:"select_ns"`
+	SelectPid  *ebpf.Variable `ebpf:"select_pid"`
+	SelectTree *ebpf.Variable `ebpf:"select_tree"`
+	SelectUid  *ebpf.Variable `ebpf:"select_uid"`
+	Self       *ebpf.Variable `ebpf:"self"`
 }
 
 // ipctracePrograms contains all programs after they have been loaded into the kernel.
@@ -372,6 +399,8 @@ type ipctracePrograms struct {
 	ShmDestroyOrphanedExit  *ebpf.Program `ebpf:"shm_destroy_orphaned_exit"`
 	SysExit                 *ebpf.Program `ebpf:"sys_exit"`
 	TaskNewtask             *ebpf.Program `ebpf:"task_newtask"`
+	TreeFree                *ebpf.Program `ebpf:"tree_free"`
+	TreeNewtask             *ebpf.Program `ebpf:"tree_newtask"`
 }
 
 func (p *ipctracePrograms) Close() error {
@@ -404,6 +433,8 @@ func (p *ipctracePrograms) Close() error {
 		p.ShmDestroyOrphanedExit,
 		p.SysExit,
 		p.TaskNewtask,
+		p.TreeFree,
+		p.TreeNewtask,
 	)
 }
 

@@ -191,6 +191,8 @@ func traceOnce(t *testing.T, cfg tracer.Config, work func()) ([]tracer.Event, tr
 
 // recording is what a tracer has told so far.
 type recording struct {
+	tracer *tracer.Tracer
+
 	mu     sync.Mutex
 	events []tracer.Event
 }
@@ -222,7 +224,7 @@ func record(t *testing.T, cfg tracer.Config, work func(*recording)) ([]tracer.Ev
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r recording
+	r := recording{tracer: tr}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for e, err := range tr.Events() {

@@ -18,10 +18,11 @@ import (
 
 // Tracer is a set of attached hooks and the ring buffer they write to.
 type Tracer struct {
-	tier  Tier
-	gaps  []string
-	start time.Duration // boot time since when nothing is missed
-	idle  func(time.Duration)
+	tier   Tier
+	gaps   []string
+	follow bool
+	start  time.Duration // boot time since when nothing is missed
+	idle   func(time.Duration)
 
 	// The kernel detaches a program when the last reference to it goes.
 	coll     *ebpf.Collection
@@ -38,9 +39,10 @@ type Tracer struct {
 	reading  sync.Mutex   // held while Events runs
 	freeing  sync.RWMutex // held for reading while maps are looked into
 
-	stopped   atomic.Bool // all hooks are gone
-	delivered atomic.Uint64
-	last      atomic.Pointer[Stats] // once closed
+	notFollowed uint32      // once closed
+	stopped     atomic.Bool // all hooks are gone
+	delivered   atomic.Uint64
+	last        atomic.Pointer[Stats] // once closed
 }
 
 // Open loads and attaches the hooks. When it returns, nothing that Config
@@ -114,11 +116,15 @@ func preflight() error {
 // open tries a tier with all its hooks, then without those that do not attach, as
 // long as it is something without them.
 func open(cfg Config, tier Tier) (*Tracer, error) {
-	t, err := load(cfg, tier, tier.hooks())
+	hooks := tier.hooks()
+	if cfg.Follow {
+		hooks = append(treeHooks(), hooks...)
+	}
+	t, err := load(cfg, tier, hooks)
 	if err == nil {
 		return t, nil
 	}
-	needed, optional := split(tier.hooks())
+	needed, optional := split(hooks)
 	if t, _ = load(cfg, tier, needed); t == nil || len(optional) == 0 {
 		return nil, err
 	}
@@ -170,7 +176,7 @@ func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
 	if err := cfg.apply(spec); err != nil {
 		return nil, err
 	}
-	t := &Tracer{tier: tier, gaps: tier.unseen(), idle: cfg.Idle}
+	t := &Tracer{tier: tier, gaps: tier.unseen(), follow: cfg.Follow, idle: cfg.Idle}
 	defer func() {
 		if err != nil {
 			t.release()

@@ -4,11 +4,12 @@ import "fmt"
 
 // Stats are totals since Open. They only grow, but for Pending.
 type Stats struct {
-	Produced  uint64 // events the filters let through
-	Delivered uint64 // of these, yielded by Events
-	Lost      uint64 // of these, no room in the ring
-	Pending   uint64 // of these, still in the ring
-	Skipped   uint64 // runs of hooks that the kernel skipped: at most so many events more, see ErrSkipped
+	Produced   uint64 // events the filters let through
+	Delivered  uint64 // of these, yielded by Events
+	Lost       uint64 // of these, no room in the ring
+	Pending    uint64 // of these, still in the ring
+	Skipped    uint64 // runs of hooks that the kernel skipped: at most so many events more, see ErrSkipped
+	Unfollowed uint64 // processes not followed, nor their descendants: too many of the tree lived at once
 }
 
 // Stats is safe to call at any time, from any goroutine, also after Close.
@@ -24,6 +25,9 @@ func (t *Tracer) Stats() Stats {
 func (t *Tracer) read() Stats {
 	// Delivered before produced: what is delivered in between counts as pending.
 	s := Stats{Delivered: t.delivered.Load(), Skipped: t.skipped()}
+	if n, err := t.treeCounter(ipctraceVarNotEntered); err == nil {
+		s.Unfollowed = uint64(n)
+	}
 	counters, err := t.counters()
 	if err != nil {
 		return s

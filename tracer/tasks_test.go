@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
@@ -140,6 +141,13 @@ func TestKernelTasksFields(t *testing.T) {
 	defer cmd.Process.Kill()
 	pid := uint32(cmd.Process.Pid)
 	listed := tasks(t)
+	for range 200 { // execve closes what Start waits for before it sets the name (begin_new_exec, fs/exec.c)
+		if listed[pid].Comm == "sleep" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		listed = tasks(t)
+	}
 	task, own := listed[pid], listed[uint32(os.Getpid())]
 
 	var group unix.Stat_t

@@ -163,6 +163,7 @@ type Process struct {
 	ParentComm string `json:"parent_comm"`
 	CgroupID   uint64 `json:"cgroup_id"` // cgroup v2
 	Cgroup     string `json:"cgroup"`    // path, when resolved
+	Followed   bool   `json:"followed"`  // it is of the tree that "ipctrace run" follows
 }
 
 // Container is the caller's, when its cgroup says so.

@@ -153,6 +153,12 @@ func (n *Namespace) MarshalJSON() ([]byte, error) { return alone(n.fields), nil 
 // MarshalJSON writes the object as it stands in an event.
 func (ob *Object) MarshalJSON() ([]byte, error) { return alone(ob.fields), nil }
 
+// MarshalJSON writes the process as it stands in an event.
+func (p *Process) MarshalJSON() ([]byte, error) { return alone(p.fields), nil }
+
+// MarshalJSON writes the container as it stands in an event.
+func (c *Container) MarshalJSON() ([]byte, error) { return alone(c.fields), nil }
+
 func alone(fields func(*object)) []byte {
 	o := object{b: []byte{'{'}}
 	fields(&o)
@@ -223,6 +229,9 @@ func (p *Process) fields(o *object) {
 	o.uint("cgroup_id", p.CgroupID)
 	if p.Cgroup != "" {
 		o.foreign("cgroup", p.Cgroup)
+	}
+	if p.Followed {
+		o.bool("followed", true)
 	}
 }
 

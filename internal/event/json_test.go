@@ -85,7 +85,9 @@ func TestParts(t *testing.T) {
 	for _, kind := range []string{"shm", "mq"} {
 		e := every(kind)
 		line := string(e.AppendJSON(nil))
-		for name, part := range map[string]json.Marshaler{"ns": e.NS, "object": e.Object} {
+		for name, part := range map[string]json.Marshaler{
+			"ns": e.NS, "object": e.Object, "process": e.Process, "container": e.Container,
+		} {
 			text, err := json.Marshal(part)
 			if err != nil {
 				t.Fatal(err)
@@ -114,7 +116,8 @@ func TestNames(t *testing.T) {
 		"process": "object", "process.pid": "number", "process.tid": "number", "process.ns_pid": "number",
 		"process.ppid": "number", "process.uid": "number", "process.gid": "number", "process.comm": "string",
 		"process.parent_comm": "string", "process.cgroup_id": "number", "process.cgroup": "string",
-		"container": "object", "container.id": "string", "container.runtime": "string",
+		"process.followed": "bool",
+		"container":        "object", "container.id": "string", "container.runtime": "string",
 		"syscall": "string", "abi": "string",
 		"lost": "object", "lost.count": "number", "lost.from": "string", "lost.to": "string", "lost.at_most": "bool",
 		"start": "object", "start.tool": "string", "start.host": "string", "start.boot_id": "string",

@@ -116,6 +116,17 @@ func ErrnoName(errno unix.Errno) string {
 	return fmt.Sprintf("errno %d", int(errno))
 }
 
+// IsErrnoName says whether an errno has this name.
+func IsErrnoName(name string) bool {
+	const most = 4095 // MAX_ERRNO, include/linux/err.h
+	for errno := unix.Errno(1); errno <= most; errno++ {
+		if unix.ErrnoName(errno) == name {
+			return name != ""
+		}
+	}
+	return false
+}
+
 // String is the namespace as users see it: the inode number, and from the second
 // generation on "4026532765.2".
 func (n *Namespace) String() string {

@@ -154,6 +154,6 @@ func ref[T any](v T) *T { return &v }
 func process(t *tracer.Event, cgroup string) *event.Process {
 	return &event.Process{
 		PID: t.PID, TID: t.TID, NSPID: t.NSPID, PPID: t.PPID, UID: t.UID, GID: t.GID,
-		Comm: t.Comm, ParentComm: t.ParentComm, CgroupID: t.CgroupID, Cgroup: cgroup,
+		Comm: t.Comm, ParentComm: t.ParentComm, CgroupID: t.CgroupID, Cgroup: cgroup, Followed: t.Followed,
 	}
 }

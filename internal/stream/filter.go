@@ -19,16 +19,26 @@ type Filter struct {
 	PIDs, UIDs []uint32 // of who did it
 	Comms      []string // of the thread that did it, exactly
 	Containers []string // beginnings of container ids
+	Followed   bool     // only what processes do that are followed
 }
 
 // wants says whether e is about something that is to be shown. What happens to
 // something that was shown is shown too, whoever does it.
 func (f *Filter) wants(e *event.Event, known *inventory.Inventory) bool {
-	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e))
+	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e) || f.rival(e))
 }
 
-// names says whether events of the type are to be told.
-func (f *Filter) names(t event.Type) bool { return len(f.Events) == 0 || slices.Contains(f.Events, t) }
+// names says whether e is to be told, not only to be taken in.
+func (f *Filter) names(e *event.Event) bool {
+	return (len(f.Events) == 0 || slices.Contains(f.Events, e.Event)) && !f.rival(e)
+}
+
+// rival says whether e is a stranger's call that may have made an object that
+// those who are followed found: who weighs what they made needs to know.
+func (f *Filter) rival(e *event.Event) bool {
+	return f.Followed && e.Process != nil && !e.Process.Followed &&
+		(e.Event == event.ObjectCreate || e.Event == event.ObjectGet)
+}
 
 func (f *Filter) place(e *event.Event) bool {
 	if e.NS == nil {
@@ -52,11 +62,11 @@ func (f *Filter) kind(e *event.Event, known *inventory.Inventory) bool {
 
 // doer judges who did it. Nobody is known to have done what was found.
 func (f *Filter) doer(e *event.Event) bool {
-	if len(f.PIDs)+len(f.UIDs)+len(f.Comms)+len(f.Containers) == 0 {
+	if len(f.PIDs)+len(f.UIDs)+len(f.Comms)+len(f.Containers) == 0 && !f.Followed {
 		return true
 	}
 	p := e.Process
-	if p == nil {
+	if p == nil || f.Followed && !p.Followed {
 		return false
 	}
 	if len(f.PIDs) > 0 && !slices.Contains(f.PIDs, p.PID) || len(f.UIDs) > 0 && !slices.Contains(f.UIDs, p.UID) ||

@@ -34,6 +34,7 @@ type Stream struct {
 	alive     func(id, inode uint64) (bool, error)
 
 	seq, written, filtered, found uint64
+	late                          uint64 // of found: not of what is there, but of what happened
 }
 
 // New returns an empty Stream.
@@ -43,6 +44,9 @@ func New(r Resolver, f Filter, known *inventory.Inventory) *Stream {
 
 // Written is how many events of the kernel the stream has let through.
 func (s *Stream) Written() uint64 { return s.written }
+
+// Told is how many events there were of what happened: written, or found out late.
+func (s *Stream) Told() uint64 { return s.written + s.late }
 
 // Filtered is how many of them its filter has left out.
 func (s *Stream) Filtered() uint64 { return s.filtered }
@@ -57,9 +61,10 @@ func (s *Stream) Skip() { s.filtered++ }
 func (s *Stream) Events(t *tracer.Event) []*event.Event {
 	events := append(s.succession(t, t.From, t.FromID, false), s.succession(t, t.Namespace, t.NamespaceID, s.another(t))...)
 	e := s.event(t)
+	events = append(events, s.replaced(e)...)
 	s.look.note(e)
-	wanted := s.filter.wants(e, s.inventory)
-	if !wanted || !s.filter.names(e.Event) {
+	wanted := s.filter.wants(e, s.inventory) && !s.marked(e)
+	if !wanted || !s.filter.names(e) {
 		s.filtered++
 	}
 	return s.pass(events, e, &s.written, wanted)
@@ -70,7 +75,7 @@ func (s *Stream) pass(events []*event.Event, e *event.Event, counter *uint64, wa
 	if !wanted {
 		return events
 	}
-	if s.filter.names(e.Event) {
+	if s.filter.names(e) {
 		*counter++
 		s.number(e)
 	}
@@ -107,5 +112,10 @@ func (s *Stream) number(e *event.Event) *event.Event {
 
 // observed numbers an event that nobody told, if the filter wants it.
 func (s *Stream) observed(events []*event.Event, e *event.Event) []*event.Event {
-	return s.pass(events, e, &s.found, s.filter.wants(e, s.inventory))
+	before := s.found
+	events = s.pass(events, e, &s.found, s.filter.wants(e, s.inventory))
+	if e.Event != event.ObjectFound && e.Event != event.NamespaceFound {
+		s.late += s.found - before
+	}
+	return events
 }
