@@ -28,16 +28,21 @@ type selection struct {
 }
 
 func (s *selection) add(f *pflag.FlagSet) {
-	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
+	s.addPlaces(f)
 	f.StringSliceVar(&s.events, "event", nil, "only these events: `create,open,get,fail,mark,remove,found,namespace.create,…`")
-	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `INODE|self|host|pid:N`")
-	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
 	f.StringSliceVar(&s.pids, "pid", nil, "only these processes (`PID` on the host)")
 	f.StringSliceVar(&s.uids, "uid", nil, "only calls by these users (`UID` or name)")
 	f.StringSliceVar(&s.comms, "comm", nil, "only calls by threads of this `NAME`")
 	f.StringSliceVar(&s.containers, "container", nil, "only calls from these containers (`ID` or its beginning)")
 	f.DurationVar(&s.duration, "duration", 0, "end after this `TIME` (10s, 5m)")
-	f.Uint64Var(&s.count, "count", 0, "end after `N` events, besides those of what was there")
+	f.Uint64Var(&s.count, "count", 0, "end after `N` events, besides those of what was there; what is found out at once is told to the last")
+}
+
+// addPlaces are those for a command that says itself whose calls are traced.
+func (s *selection) addPlaces(f *pflag.FlagSet) {
+	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
+	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `INODE|self|host|pid:N`")
+	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
 	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
 }
 
@@ -45,11 +50,14 @@ func (s *selection) add(f *pflag.FlagSet) {
 // must not trace everything because there is no x.
 func (s *selection) complete(f *pflag.FlagSet) error {
 	for _, name := range []string{"kind", "event", "ns", "pid", "uid", "comm", "container"} {
+		if !f.Changed(name) {
+			continue
+		}
 		values, err := f.GetStringSlice(name)
 		if err != nil {
 			return err
 		}
-		if f.Changed(name) && (len(values) == 0 || slices.Contains(values, "")) {
+		if len(values) == 0 || slices.Contains(values, "") {
 			return usagef("--%s: no value", name)
 		}
 	}

@@ -124,6 +124,14 @@ func TestKernelLiveEnds(t *testing.T) {
 			t.Errorf("status %d, %+v", s.status(), stop)
 		}
 	})
+	t.Run("count of what is found out", func(t *testing.T) {
+		s := begin(t, nil, "live", "--json", "--count", "1", "--event", "namespace.free", "--no-host")
+		runMaker(t, 64, "-unshare", "msgget:0:0600")
+		all := events(t, s.output())
+		if stop := all[len(all)-1].Stop; stop.Written+stop.Found != 1 || stop.Reason != "count" || s.status() != 0 {
+			t.Errorf("status %d, %+v", s.status(), stop)
+		}
+	})
 	t.Run("duration", func(t *testing.T) {
 		s := begin(t, nil, "live", "--json", "--duration", "200ms")
 		all := events(t, s.output())
@@ -133,8 +141,10 @@ func TestKernelLiveEnds(t *testing.T) {
 	})
 	t.Run("SIGTERM", func(t *testing.T) {
 		s := begin(t, nil, "live", "--json")
-		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
+		for range 2 { // as timeout(1) does: to the process and to its group
+			if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
 		}
 		all := events(t, s.output())
 		if stop := all[len(all)-1].Stop; stop.Reason != "signal" || s.status() != 0 {

@@ -23,7 +23,8 @@ func newLs() *cobra.Command {
 		Long: `ls lists every IPC namespace on the machine, and every queue, segment and set of
 semaphores in it, as ipcs would from inside; POSIX queues too. It warns of limits
 of the kernel of which 80 % are used up: at the limit a call fails with "No space
-left on device".
+left on device". Of POSIX queues those that are unlinked and still open count too, and
+cannot be seen: hence "≥".
 
 Orphans are objects that nobody seems to have any use for any more:
   shm  "orphan" when nobody has it attached and who made it has ended.
@@ -38,6 +39,11 @@ told of who sent and received. Processes of other pid namespaces have no number
 here, so in a container less can be told.
 
 Namespaces that it has no right to enter are listed too, and told of on stderr.
+Before Linux 6.19 a namespace that only a descriptor in flight or a mount in a
+mount namespace without processes keeps cannot be found; nor, on any kernel, one
+that only an attached segment keeps. Looking at a POSIX queue that holds messages
+sets its time of change.
+
 With --kind or --orphans the others are left out in which no object is left.
 
 ` + sortHelp + `
@@ -192,7 +198,7 @@ func (l *lister) queuesError(n *snapshot.Namespace) error {
 
 // tell says what is not in the list.
 func (l *lister) tell(w io.Writer, found *snapshot.Snapshot, list []listed) {
-	tellHidden(w, found.Unreadable, found.UnreadableFDs)
+	tellHidden(w, found.Unreadable, found.UnreadableFDs, found.Partial)
 	var closed []error
 	for _, n := range list {
 		if n.Err != nil {
@@ -238,7 +244,7 @@ func (l *lister) row(n *listed) view.ListedNamespace {
 	}
 	for _, limit := range limits {
 		if at := limit.of(&n.Limits); at.Known && l.wants(limit.kind) {
-			row.Limits = append(row.Limits, view.Limit{Name: limit.name, Used: at.Used, Max: at.Max, Unit: limit.unit})
+			row.Limits = append(row.Limits, view.Limit{Name: limit.name, Used: at.Used, Max: at.Max, Unit: limit.unit, AtLeast: limit.kind == tracer.MQ.String()})
 		}
 	}
 	return row

@@ -570,3 +570,19 @@ func TestKernelLs(t *testing.T) {
 		}
 	}
 }
+
+// TestKernelLsPartial: from within a pid namespace it says what it cannot see.
+func TestKernelLsPartial(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	cmd := exec.Command("unshare", "-p", "-f", "-m", "sh", "-c", "mount -t proc proc /proc && exec ipctrace ls --json")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, said.String())
+	}
+	var l struct{ Partial bool }
+	if err := json.Unmarshal(out, &l); err != nil || !l.Partial || !strings.Contains(said.String(), "this is a pid namespace") {
+		t.Errorf("%v, %+v: %s", err, l, said.String())
+	}
+}

@@ -16,10 +16,12 @@ import (
 // What ls --json writes. docs/ls.md is about it.
 type (
 	jsonList struct {
-		From       string       `json:"from"`
-		To         string       `json:"to"`
-		Unreadable int          `json:"unreadable"` // processes
-		Namespaces []jsonListed `json:"namespaces"`
+		From          string       `json:"from"`
+		To            string       `json:"to"`
+		Unreadable    int          `json:"unreadable"`     // processes
+		UnreadableFDs int          `json:"unreadable_fds"` // processes
+		Partial       bool         `json:"partial"`
+		Namespaces    []jsonListed `json:"namespaces"`
 	}
 	jsonListed struct {
 		NS          jsonNS               `json:"ns"`
@@ -54,7 +56,7 @@ func jsonListing(found *snapshot.Snapshot, list []listed) jsonList {
 	var clock tracer.Clock
 	out := jsonList{
 		From: jsonTime(clock.Wall(found.From)), To: jsonTime(clock.Wall(found.To)),
-		Unreadable: found.Unreadable, Namespaces: []jsonListed{},
+		Unreadable: found.Unreadable, UnreadableFDs: found.UnreadableFDs, Partial: found.Partial, Namespaces: []jsonListed{},
 	}
 	for _, n := range list {
 		out.Namespaces = append(out.Namespaces, jsonListedOf(&n))

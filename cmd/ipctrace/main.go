@@ -7,7 +7,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// grace is how long after the first signal a second one does nothing more. Later
+// it ends the program at once. timeout(1) and shells send both at the same time:
+// to the process, and to its group.
+const grace = 500 * time.Millisecond
 
 func main() {
 	// A reader that went away is a normal end: writes say EPIPE instead of
@@ -18,6 +24,6 @@ func main() {
 		ends = append(ends, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, func() { time.AfterFunc(grace, stop) })
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

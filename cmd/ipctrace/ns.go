@@ -64,7 +64,7 @@ func showNamespaces(c *cobra.Command, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	tellHidden(c.ErrOrStderr(), snapshot.Unreadable, snapshot.UnreadableFDs)
+	tellHidden(c.ErrOrStderr(), snapshot.Unreadable, snapshot.UnreadableFDs, snapshot.Partial)
 	if asJSON {
 		return writeJSON(c.OutOrStdout(), jsonNamespaces(snapshot.Namespaces))
 	}
@@ -75,8 +75,13 @@ func showNamespaces(c *cobra.Command, asJSON bool) error {
 	return view.Namespaces(c.OutOrStdout(), rows, view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
 }
 
+const partialText = "this is a pid namespace: IPC namespaces that none of its processes is in are not listed"
+
 // tellHidden says where a scan may have missed something, if it may.
-func tellHidden(w io.Writer, processes, descriptors int) {
+func tellHidden(w io.Writer, processes, descriptors int, partial bool) {
+	if partial {
+		fmt.Fprintf(w, "ipctrace: %s: run it on the host, or with --pid=host\n", partialText)
+	}
 	if hidden := unreadable(processes, ""); hidden != "" {
 		fmt.Fprintf(w, "ipctrace: %s\n", hidden)
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 )
@@ -95,24 +96,10 @@ func get(name string, call, a, b, c uintptr) (int, error) {
 
 // remove removes what was made. It makes no get call: the hooks would see it.
 func (o objects) remove() {
-	removeObject("msg", o.Msg)
-	removeObject("shm", o.Shm)
-	removeObject("sem", o.Sem)
-}
-
-// removeObject removes an object that is this program's own. That it is gone
-// already is no error.
-func removeObject(kind string, id int) {
-	if id < 0 {
-		return
-	}
-	switch kind {
-	case "msg":
-		_, _, _ = unix.Syscall(unix.SYS_MSGCTL, uintptr(id), unix.IPC_RMID, 0)
-	case "shm":
-		_, _, _ = unix.Syscall(unix.SYS_SHMCTL, uintptr(id), unix.IPC_RMID, 0)
-	case "sem":
-		_, _, _ = unix.Syscall(unix.SYS_SEMCTL, uintptr(id), 0, unix.IPC_RMID)
+	for kind, id := range map[string]int{"msg": o.Msg, "shm": o.Shm, "sem": o.Sem} {
+		if id >= 0 {
+			_ = (&sysvipc.Object{Kind: kind, ID: int32(id)}).Remove()
+		}
 	}
 }
 

@@ -235,7 +235,7 @@ func (p *proof) clean() error {
 		}
 		made := func(o sysvipc.Object) bool { return o.Kind == e.Object.Kind && o.ID == *e.Object.ID }
 		if slices.ContainsFunc(withKey(here, p.key), made) {
-			removeObject(e.Object.Kind, int(*e.Object.ID))
+			_ = (&sysvipc.Object{Kind: e.Object.Kind, ID: *e.Object.ID}).Remove() // that it is gone already is no error
 		}
 	}
 	here, err = sysvipc.Here()

@@ -59,9 +59,13 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.looks.pending = found
 	t.looks.always = t.tracer.Tier() == tracer.Syscall
 	t.start = t.describe(found)
-	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s, %s%s%s\n",
+	partial := ""
+	if found.Partial {
+		partial = "; " + partialText
+	}
+	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s, %s%s%s%s\n",
 		t.tracer.Tier(), plural(len(found.Namespaces), "IPC namespace"), plural(objectsIn(found), "object"),
-		unreadable(found.Unreadable, "; "), unentered(closed(found), "; "))
+		partial, unreadable(found.Unreadable, "; "), unentered(closed(found), "; "))
 	return t, nil
 }
 
@@ -174,6 +178,11 @@ type sink interface {
 	Write(e *event.Event) error
 }
 
+// A noter is a sink that also takes what is not to be told.
+type noter interface {
+	Note(e *event.Event)
+}
+
 // Reasons for which a trace ends, in trace.stop.
 const (
 	endSignal   = "signal"
@@ -200,7 +209,16 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		return err
 	}
 	reason := ""
-	t.looks.ready = func(at time.Duration) error { return t.look(at, out) }
+	enough := func() {
+		if reason == "" && count > 0 && t.stream.Told() >= count {
+			reason = endCount
+			t.tracer.Stop()
+		}
+	}
+	t.looks.ready = func(at time.Duration) error {
+		defer enough()
+		return t.look(at, out)
+	}
 	for raw, err := range t.tracer.Events() {
 		var loss *tracer.Loss
 		switch {
@@ -218,10 +236,7 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		if err = errors.Join(err, t.looks.err); err != nil {
 			return err
 		}
-		if reason == "" && count > 0 && t.stream.Written() >= count {
-			reason = endCount
-			t.tracer.Stop()
-		}
+		enough()
 	}
 	if t.looks.err != nil {
 		return t.looks.err
@@ -270,8 +285,12 @@ func (t *trace) end(ctx context.Context, reason string, out sink) error {
 // write takes events in and gives them out.
 func (t *trace) write(out sink, events ...*event.Event) error {
 	t.apply(events...)
+	noter, notes := out.(noter)
 	for _, e := range events {
 		if e.Seq == 0 {
+			if notes {
+				noter.Note(e)
+			}
 			continue
 		}
 		if err := out.Write(e); err != nil {

@@ -257,7 +257,9 @@ func (v *Inventory) vanish(o *Object, e *event.Event) {
 
 func (v *Inventory) add(n *Namespace, e *event.Event) *Object {
 	if v.objects.Len() >= v.limits.Objects {
-		v.drop(v.objects.Front().Value.(*Object))
+		oldest := v.objects.Front().Value.(*Object)
+		v.drop(oldest)
+		oldest.home.Forgotten++
 		v.totals.ForgottenObjects++
 	}
 	o := newObject(n, e)

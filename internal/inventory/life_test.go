@@ -173,12 +173,13 @@ func TestFoundBringsFacts(t *testing.T) {
 	found.Object.State.Attached = new(uint64(2))
 	again := life(2, event.ObjectFound, "shm", 1)
 	again.Object.State.Attached = new(uint64(3))
-	again.Object.Mode = 0o777
+	again.Object.Mode, again.Object.UID = 0o777, new(uint32(1234)) // IPC_SET
+	again.Object.Size = new(uint64(1))
 	v := applied(Limits{}, found, again)
 	o := v.Namespaces()[0].Objects()[0]
-	check(t, *o.Size, uint64(4096))
-	check(t, o.Mode, event.Mode(0o640))
-	check(t, *o.UID, uint32(1000))
+	check(t, *o.Size, uint64(4096)) // never changes
+	check(t, o.Mode, event.Mode(0o777))
+	check(t, *o.UID, uint32(1234))
 	check(t, *o.State.Attached, uint64(3))
 	check(t, v.Totals(), Totals{Found: 2, ObjectsFound: 2})
 	check(t, len(v.Recent()), 0)

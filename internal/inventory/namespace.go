@@ -31,6 +31,7 @@ type Namespace struct {
 	// namespace, without an event of their own.
 	Removed uint64
 
+	Forgotten   uint64 // objects that were there, for want of room
 	LastFailure string // errno name; "" when nothing failed
 
 	ended              bool
@@ -155,6 +156,26 @@ func (n *Namespace) outdated(o *Object, found *event.Event) bool {
 		}
 	}
 	return false
+}
+
+// ReplacedBy are the objects that cannot be there any more after a call that got
+// another one: one with the same id, or queues of the same name.
+func (n *Namespace) ReplacedBy(e *event.Event) []*Object {
+	switch e.Event {
+	case event.ObjectCreate, event.ObjectOpen, event.ObjectGet:
+	default:
+		return nil
+	}
+	o := n.Object(e.Object)
+	switch {
+	case !identified(e.Object), o != nil && !o.replacedBy(e):
+		return nil
+	case o != nil:
+		return []*Object{o}
+	case e.Object.Kind == mq && e.Object.Inode != nil:
+		return n.queues.rivals(newObject(n, e))
+	}
+	return nil
 }
 
 // rivals are those indexed that cannot be there together with o, which is not.

@@ -143,8 +143,12 @@ func (o *Object) apply(e *event.Event) {
 	}
 }
 
-// found notes what the kernel's list says.
+// found notes what the kernel's list says. Owner and mode change (IPC_SET, fchown,
+// fchmod), and no hook tells of that. A list from before it was made is of another.
 func (o *Object) found(e *event.Event) {
+	if e.BootNS < o.made {
+		return
+	}
 	o.listed = e.BootNS
 	o.State = e.Object.State
 	if dest(e.Object) && !o.marked {
@@ -152,6 +156,8 @@ func (o *Object) found(e *event.Event) {
 	}
 	if !o.Known {
 		o.know(e.Object)
+	} else if !e.Object.Bare {
+		o.Mode, o.UID, o.GID = e.Object.Mode, e.Object.UID, e.Object.GID
 	}
 }
 

@@ -189,7 +189,7 @@ func (s *Stream) compare(n *snapshot.Namespace, ns *event.Namespace, known *inve
 		listed[old] = true
 		switch {
 		case old == nil:
-			told = s.discover(told, e)
+			told = s.discover(told, e, known)
 		case e.Object.State.Dest && old.Marked.IsZero():
 			told = s.confirmed(told, s.seen(n, ns, event.ObjectMark, describe(old)))
 		default:
@@ -203,14 +203,14 @@ func (s *Stream) compare(n *snapshot.Namespace, ns *event.Namespace, known *inve
 }
 
 // discover tells of an object that is not known. Where the inventory had to
-// forget objects it may be one of those, and no news.
-func (s *Stream) discover(told []*event.Event, e *event.Event) []*event.Event {
+// forget objects of its namespace it may be one of those, and no news.
+func (s *Stream) discover(told []*event.Event, e *event.Event, known *inventory.Namespace) []*event.Event {
 	switch {
 	case s.look.ended[thingOf(e)]:
 		return told
 	case s.look.number == 0:
 		return s.observed(told, e)
-	case s.inventory.Totals().ForgottenObjects > 0:
+	case known != nil && known.Forgotten > 0, s.inventory.Totals().ForgottenNamespaces > 0:
 		return told
 	}
 	return s.confirmed(told, e)
@@ -226,7 +226,7 @@ func (s *Stream) confirmed(told []*event.Event, e *event.Event) []*event.Event {
 }
 
 // unlisted tells of objects that are known and not in the list. Queues are not
-// in it when they are unlinked, or could not be listed.
+// in it when they are unlinked, which is not yet their end, or could not be listed.
 func (s *Stream) unlisted(n *snapshot.Namespace, ns *event.Namespace, known *inventory.Namespace, listed map[*inventory.Object]bool) []*event.Event {
 	var told []*event.Event
 	for _, o := range known.Objects() {
@@ -234,12 +234,20 @@ func (s *Stream) unlisted(n *snapshot.Namespace, ns *event.Namespace, known *inv
 		if listed[o] || hidden {
 			continue
 		}
-		e := s.seen(n, ns, event.ObjectRemove, describe(o))
+		e := s.seen(n, ns, endOfListed(o), describe(o))
 		if !s.look.made[thingOf(e)] {
 			told = s.confirmed(told, e)
 		}
 	}
 	return told
+}
+
+// endOfListed is what it means that an object is in the list no more.
+func endOfListed(o *inventory.Object) event.Type {
+	if o.Kind == tracer.MQ.String() {
+		return event.ObjectMark
+	}
+	return event.ObjectRemove
 }
 
 // missing tells of namespaces that are known and were not found.

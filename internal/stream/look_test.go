@@ -249,8 +249,9 @@ func TestQueuesStay(t *testing.T) {
 	unlink.Queue.Name, unlink.Queue.Inode = "/a", 3
 	s.takes(unlink)
 	s.looks(40, holding(7, 100))
-	check(t, []string{"object.remove snapshot 7 mq /b"}, s.looks(50, holding(7, 100)))
-	check(t, 1, s.inventory.Find(&event.Namespace{Inode: 7, Gen: 1, ID: 100}).Len())
+	check(t, []string{"object.mark snapshot 7 mq /b"}, s.looks(50, holding(7, 100)))
+	check(t, nil, s.looks(60, holding(7, 100))) // told once
+	check(t, 2, s.inventory.Find(&event.Namespace{Inode: 7, Gen: 1, ID: 100}).Len())
 }
 
 // TestClosed: a namespace that cannot be entered is there, whatever is in it.
@@ -436,4 +437,25 @@ func TestLookBehindEvents(t *testing.T) {
 	check(t, nil, texts(s.takes(in(call(tracer.Msg, tracer.ActionCreate), 8, 50, 11))))
 	s.looks(20, holding(8, 50))
 	check(t, []string{"object.remove snapshot 8 msg 32769"}, s.looks(30, holding(8, 50)))
+}
+
+// TestReplaced: whoever has the name or the id of another shows that it is gone,
+// when nothing told so: a queue unlinked as a file, a segment after its last detach.
+func TestReplaced(t *testing.T) {
+	s := begin(stream.Filter{})
+	create := func(o *tracer.Event, at time.Duration) []string {
+		o.Boot = at
+		return texts(s.takes(in(o, 7, 100, at)))
+	}
+	queue := func(inode uint64) *tracer.Event {
+		q := call(tracer.MQ, tracer.ActionCreate)
+		q.Queue.Inode = inode
+		return q
+	}
+	check(t, []string{"object.create 7 mq /jobs"}, create(queue(3), 10))
+	check(t, []string{"object.mark reuse 7 mq /jobs", "object.create 7 mq /jobs"}, create(queue(4), 20))
+	check(t, []string{"object.create 7 shm 5"}, create(of(call(tracer.Shm, tracer.ActionCreate), 5), 30))
+	check(t, []string{"object.mark 7 shm 5"}, create(of(call(tracer.Shm, tracer.ActionMark), 5), 40))
+	check(t, []string{}, append([]string{}, create(of(call(tracer.Shm, tracer.ActionMark), 5), 50)...)) // once more
+	check(t, []string{"object.remove reuse 7 shm 5", "object.create 7 shm 5"}, create(of(call(tracer.Shm, tracer.ActionCreate), 5), 60))
 }

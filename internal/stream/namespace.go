@@ -119,6 +119,36 @@ func (s *Stream) end(ns *event.Namespace, how event.Observed, at time.Time, boot
 	})
 }
 
+// replaced tells of objects that e shows to be gone: another one has their id, or
+// their name.
+func (s *Stream) replaced(e *event.Event) []*event.Event {
+	n := s.inventory.Find(e.NS)
+	if n == nil {
+		return nil
+	}
+	var events []*event.Event
+	for _, o := range n.ReplacedBy(e) {
+		events = s.observed(events, &event.Event{
+			Event: endOfListed(o), Observed: event.ObservedReuse, Time: e.Time, BootNS: e.BootNS, NS: e.NS, Object: describe(o),
+		})
+	}
+	return events
+}
+
+// marked says whether e marks a segment once more: IPC_RMID of one that is marked
+// changes nothing.
+func (s *Stream) marked(e *event.Event) bool {
+	if e.Event != event.ObjectMark || e.Object.Kind != tracer.Shm.String() {
+		return false
+	}
+	n := s.inventory.Find(e.NS)
+	if n == nil {
+		return false
+	}
+	known := n.Object(e.Object)
+	return known != nil && !known.Marked.IsZero()
+}
+
 // endOf is why an object is gone that its namespace was not seen to take along. A
 // marked one was gone before, or lives on: a segment that is attached holds its
 // namespace, and a queue that is open needs none. Another segment may have gone

@@ -64,13 +64,18 @@ func pages(size uint64) uint64 {
 	return n
 }
 
-// most takes one of the numbers, if it is there.
+// most takes one of the numbers, if it is there. A negative one lets nothing be
+// made, like 0: newary in ipc/sem.c, ipc_addid in ipc/util.c.
 func (l *Limit) most(numbers []string, place int) {
 	if place >= len(numbers) {
 		return
 	}
 	var err error
-	l.Max, err = strconv.ParseUint(numbers[place], 10, 64)
+	if strings.HasPrefix(numbers[place], "-") {
+		_, err = strconv.ParseInt(numbers[place], 10, 64)
+	} else {
+		l.Max, err = strconv.ParseUint(numbers[place], 10, 64)
+	}
 	l.Known = err == nil
 }
 

@@ -136,3 +136,23 @@ func TestLimitReached(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// TestLimitNegative: below 0 is a limit too, and lets nothing be made.
+func TestLimitNegative(t *testing.T) {
+	ns := newNamespace(t, func() error {
+		if err := os.WriteFile("/proc/sys/kernel/sem", []byte("250 -1 32 5"), 0); err != nil {
+			return err
+		}
+		if _, err := semget(unix.IPC_PRIVATE, 1, 0o600); !errors.Is(err, unix.ENOSPC) {
+			return fmt.Errorf("semget: %v, want ENOSPC", err)
+		}
+		return nil
+	})
+	got, err := sysvipc.Read(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Limits.SEMMNS != (sysvipc.Limit{Known: true}) {
+		t.Errorf("%+v", got.Limits.SEMMNS)
+	}
+}

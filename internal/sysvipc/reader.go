@@ -121,16 +121,23 @@ func look(ns, home *os.File) (got result) {
 		got.namespace, got.err = here()
 		return got
 	}
-	err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWIPC)
-	if errors.Is(err, unix.EPERM) {
-		return result{err: ErrPrivilege}
-	}
-	if err != nil {
-		return result{err: fmt.Errorf("enter %s: %w", ns.Name(), err)}
+	if err := setns(ns); err != nil {
+		return result{err: err}
 	}
 	got.namespace, got.err = here()
 	got.away = unix.Setns(int(home.Fd()), unix.CLONE_NEWIPC) != nil
 	return got
+}
+
+func setns(ns *os.File) error {
+	err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWIPC)
+	if errors.Is(err, unix.EPERM) {
+		return ErrPrivilege
+	}
+	if err != nil {
+		return fmt.Errorf("enter %s: %w", ns.Name(), err)
+	}
+	return nil
 }
 
 func same(a, b *os.File) bool {

@@ -33,6 +33,7 @@ type Limit struct {
 	Name      string // "SEMMNI"
 	Used, Max uint64
 	Unit      string // "bytes" are shown as such; "" for things that are counted
+	AtLeast   bool   // more may be used than can be seen
 }
 
 // warnAt is the part of a limit, in percent, from which on it is warned of.
@@ -157,6 +158,10 @@ func (l Limit) used() float64 {
 }
 
 func (l Limit) text() string {
+	least := ""
+	if l.AtLeast {
+		least = "≥"
+	}
 	amount := func(n uint64) string {
 		if l.Unit == "bytes" {
 			return bytesText(n)
@@ -169,7 +174,7 @@ func (l Limit) text() string {
 	}
 	name := Safe(l.Name, maxWord)
 	if l.Max >= unlimited {
-		return fmt.Sprintf("%s %s%s (no limit)", name, amount(l.Used), unit)
+		return fmt.Sprintf("%s %s%s%s (no limit)", name, least, amount(l.Used), unit)
 	}
-	return fmt.Sprintf("%s %s/%s%s (%.0f %%)", name, amount(l.Used), amount(l.Max), unit, l.used())
+	return fmt.Sprintf("%s %s%s/%s%s (%s%.0f %%)", name, least, amount(l.Used), amount(l.Max), unit, least, l.used())
 }

@@ -107,14 +107,15 @@ func TestLimits(t *testing.T) {
 		near  bool
 		want  string
 	}{
-		{Limit{"SEMMNI", 31, 32, ""}, true, "SEMMNI 31/32 (97 %)"},
-		{Limit{"SEMMNI", 0, 0, ""}, true, "SEMMNI 0/0 (100 %)"},
-		{Limit{"SEMMNI", 40, 32, ""}, true, "SEMMNI 40/32 (125 %)"},
-		{Limit{"SEMMNI", 80, 100, ""}, true, "SEMMNI 80/100 (80 %)"},
-		{Limit{"SEMMNI", 799, 1000, ""}, false, "SEMMNI 799/1000 (80 %)"},
-		{Limit{"SHMALL", math.MaxUint64, math.MaxUint64, "pages"}, true, "SHMALL 18446744073709551615 pages (no limit)"},
-		{Limit{"SHMALL", 5, 1 << 61, "pages"}, false, "SHMALL 5/2305843009213693952 pages (0 %)"},
-		{Limit{"MEM", 1 << 20, 1 << 21, "bytes"}, false, "MEM 1 MiB/2 MiB (50 %)"},
+		{Limit{Name: "queues_max", Used: 1, Max: 4, Unit: "POSIX queues", AtLeast: true}, false, "queues_max ≥1/4 POSIX queues (≥25 %)"},
+		{Limit{"SEMMNI", 31, 32, "", false}, true, "SEMMNI 31/32 (97 %)"},
+		{Limit{"SEMMNI", 0, 0, "", false}, true, "SEMMNI 0/0 (100 %)"},
+		{Limit{"SEMMNI", 40, 32, "", false}, true, "SEMMNI 40/32 (125 %)"},
+		{Limit{"SEMMNI", 80, 100, "", false}, true, "SEMMNI 80/100 (80 %)"},
+		{Limit{"SEMMNI", 799, 1000, "", false}, false, "SEMMNI 799/1000 (80 %)"},
+		{Limit{"SHMALL", math.MaxUint64, math.MaxUint64, "pages", false}, true, "SHMALL 18446744073709551615 pages (no limit)"},
+		{Limit{"SHMALL", 5, 1 << 61, "pages", false}, false, "SHMALL 5/2305843009213693952 pages (0 %)"},
+		{Limit{"MEM", 1 << 20, 1 << 21, "bytes", false}, false, "MEM 1 MiB/2 MiB (50 %)"},
 	} {
 		check(t, test.limit.text(), test.want)
 		check(t, test.limit.used() >= warnAt, test.near)
