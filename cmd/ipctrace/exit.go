@@ -35,6 +35,13 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // exit says what went wrong, once, and gives the exit status.
 func exit(command *cobra.Command, err error, stderr io.Writer) int {
 	var wrong usageError
+	var status commandStatus
+	if errors.As(err, &status) {
+		if err != error(status) { // it was not started
+			fmt.Fprintf(stderr, "ipctrace: %s\n", printable(strings.TrimSuffix(err.Error(), "\n"+status.Error())))
+		}
+		return int(status)
+	}
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE), errors.Is(err, context.Canceled):
 		return exitDone

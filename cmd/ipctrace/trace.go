@@ -25,11 +25,12 @@ import (
 // trace is a running tracer, the stream of events made from it, and what is known
 // by them.
 type trace struct {
-	tracer   *tracer.Tracer
-	resolver *nsresolve.Resolver
-	stream   *stream.Stream
-	looks    *looks
-	start    event.Start
+	tracer    *tracer.Tracer
+	resolver  *nsresolve.Resolver
+	stream    *stream.Stream
+	looks     *looks
+	start     event.Start
+	strangers bool // what is not to be told may be strangers' calls, which say nothing of what the inventory is about
 
 	mu        sync.Mutex // guards inventory, for those who draw it
 	inventory *inventory.Inventory
@@ -46,6 +47,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.stream = stream.New(t.resolver, filter, t.inventory)
 	t.looks = newLooks(t.resolver)
 	cfg.Idle = t.looks.idle
+	t.strangers = cfg.Follow
 	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
@@ -323,10 +325,11 @@ func (t *trace) apply(events ...*event.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range events {
-		if e.Seq == 0 { // not asked for
-			t.inventory.Note(e)
-		} else {
+		switch {
+		case e.Seq != 0:
 			t.inventory.Apply(e)
+		case !t.strangers: // not asked for
+			t.inventory.Note(e)
 		}
 	}
 }

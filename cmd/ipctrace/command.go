@@ -1,0 +1,225 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// command is what run starts: a process in this program's own process group, so
+// that the terminal treats both as one job.
+type command struct {
+	args    []string
+	path    string
+	attr    *os.ProcAttr
+	process *os.Process
+	began   time.Time
+	took    time.Duration
+
+	strangers map[int]bool // children that this program had before
+	ended     bool
+	result    unix.WaitStatus
+}
+
+// Signals that are passed on. Those of the terminal reach the command by
+// themselves: see passOn.
+var passed = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM,
+}
+
+// ignored are the signals that this program was started to ignore, as nohup and
+// shells without job control do. The command is to ignore them too.
+var ignored = func() (some []os.Signal) {
+	for _, s := range passed {
+		if signal.Ignored(s) {
+			some = append(some, s)
+		}
+	}
+	return some
+}()
+
+// Exit statuses of env, nohup and the like, for what they could not start.
+const (
+	exitNotExecuted = 126
+	exitNotFound    = 127
+)
+
+func newCommand(c *cobra.Command, args []string, user string) (*command, error) {
+	cmd := &command{args: args, attr: &os.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{}}}
+	for _, stream := range []any{c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()} {
+		file, _ := stream.(*os.File)
+		cmd.attr.Files = append(cmd.attr.Files, file)
+	}
+	if user != "" {
+		if err := become(cmd.attr, user); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if cmd.path, err = exec.LookPath(args[0]); err != nil && !errors.Is(err, exec.ErrDot) {
+		return nil, notStarted(args[0], err)
+	}
+	return cmd, nil
+}
+
+// notStarted says why, with the exit status that goes with it.
+func notStarted(name string, err error) error {
+	status := exitNotExecuted
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		status = exitNotFound
+	}
+	var exec *exec.Error
+	if errors.As(err, &exec) {
+		err = exec.Err
+	}
+	return fmt.Errorf("start %s: %w", name, errors.Join(err, statusError(status)))
+}
+
+// start starts it. Orphans of its descendants become children of this program,
+// which then notices the end of each.
+func (c *command) start() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become the parent of orphans: %w", err)
+	}
+	c.strangers = children()
+	if len(ignored) > 0 { // none would be all
+		signal.Ignore(ignored...) // handlers do not outlive execve, and this does
+	}
+	c.began = time.Now()
+	process, err := os.StartProcess(c.path, c.args, c.attr)
+	if err != nil {
+		return notStarted(c.args[0], err)
+	}
+	c.process = process
+	return nil
+}
+
+// wait waits for the end of the command, and unless detach says otherwise of all
+// its descendants, and passes signals on. Once the command has ended, a signal
+// ends the waiting.
+func (c *command) wait(detach bool) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, passed...)
+	defer signal.Stop(signals)
+	over, all := make(chan struct{}), make(chan error, 1)
+	go func() { all <- c.reap(over) }()
+	ended := over
+	for {
+		select {
+		case <-ended:
+			c.ended, ended = true, nil
+			c.took = time.Since(c.began)
+			if detach {
+				return nil
+			}
+		case err := <-all:
+			if ended != nil && err == nil {
+				c.ended, c.took = true, time.Since(c.began)
+			}
+			return err
+		case s := <-signals:
+			if c.ended {
+				return nil
+			}
+			c.passOn(s.(syscall.Signal))
+		}
+	}
+}
+
+// passOn sends a signal to the command, unless it is one of those that the
+// terminal sends to the whole group: then the command has got it already.
+func (c *command) passOn(s syscall.Signal) {
+	if (s == unix.SIGINT || s == unix.SIGQUIT) && inForeground() {
+		return
+	}
+	_ = c.process.Signal(s) // it may have ended by now
+}
+
+// inForeground says whether this program's process group is the one that the
+// keys of its terminal send signals to.
+func inForeground() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// reap takes the end of every child. It closes over at that of the command, and
+// returns when there are no more: a process's children are this program's before
+// its own end shows (exit_notify, kernel/exit.c).
+func (c *command) reap(over chan<- struct{}) error {
+	ended := false
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ECHILD) && ended:
+			return nil
+		case err != nil:
+			return fmt.Errorf("wait for the command: %w", err)
+		case pid != c.process.Pid:
+		case status.Stopped():
+			c.stopToo()
+		default:
+			c.result, ended = status, true
+			close(over)
+		}
+		if ended && len(c.strangers) > 0 && c.onlyStrangers() {
+			return nil
+		}
+	}
+}
+
+// onlyStrangers says whether the children that are left are those that this
+// program had before it started the command: a shell can become this program.
+func (c *command) onlyStrangers() bool {
+	for pid := range children() {
+		if !c.strangers[pid] {
+			return false
+		}
+	}
+	return true
+}
+
+// stopToo stops this program with the command, so that its shell notices, and
+// when it goes on lets the command go on. Ctrl-Z has stopped both already: by
+// the time this runs, both have been continued.
+func (c *command) stopToo() {
+	const glance = 20 * time.Millisecond // SIGCONT reaches the members of a group one by one
+	time.Sleep(glance)
+	if !c.stopped() || !haveTerminal() {
+		return
+	}
+	_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	_ = c.process.Signal(unix.SIGCONT)
+}
+
+func haveTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err == nil {
+		tty.Close()
+	}
+	return err == nil
+}
+
+// status is the exit status to give: the command's, or 128 and the signal that
+// ended it.
+func (c *command) status() int {
+	if c.result.Signaled() {
+		return 128 + int(c.result.Signal())
+	}
+	return c.result.ExitStatus()
+}

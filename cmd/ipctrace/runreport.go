@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/ledger"
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/tracer"
+)
+
+// runReport is what run has to say in the end.
+type runReport struct {
+	account            *ledger.Account
+	command            *command
+	tier               string
+	unfollowed         uint64 // processes
+	left, inUse, doubt []view.Leftover
+}
+
+const (
+	noteAllowed = "allowed"
+	noteRemoved = "removed"
+)
+
+// whole says whether the report can be relied on: that nothing is left behind,
+// too.
+func (r *runReport) whole() bool {
+	a := r.account
+	return a.Lost+a.Skipped+r.unfollowed == 0 && a.Unplaced == 0 && len(r.doubt) == 0
+}
+
+func (r *runReport) write(w io.Writer, asJSON bool, opts view.Options) error {
+	if asJSON {
+		return writeJSON(w, r.json())
+	}
+	if _, err := fmt.Fprintf(w, "\n%s\n", r.title()); err != nil {
+		return err
+	}
+	if err := view.Account(w, r.account, r.left, r.inUse, r.doubt, opts); err != nil {
+		return err
+	}
+	if r.unfollowed > 0 {
+		_, err := fmt.Fprintf(w, "not followed, as too many lived at once: %s, with their descendants\n", plural(int(r.unfollowed), "process"))
+		return err
+	}
+	return nil
+}
+
+// title is "ipcmk[123] ended with 0 after 0.1 s".
+func (r *runReport) title() string {
+	c := r.command
+	name := fmt.Sprintf("%s[%d]", view.Safe(path.Base(c.args[0]), 32), c.process.Pid)
+	switch {
+	case !c.ended:
+		return name + " still runs"
+	case c.result.Signaled():
+		return fmt.Sprintf("%s was ended by signal %d after %s", name, c.result.Signal(), c.took.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("%s ended with %d after %s", name, c.result.ExitStatus(), c.took.Round(time.Millisecond))
+}
+
+// allowance is a pattern of what may be left behind.
+type allowance struct{ kind, pattern string }
+
+func parseAllowance(s string) (allowance, error) {
+	var a allowance
+	if kind, rest, ok := strings.Cut(s, ":"); ok {
+		if _, err := parseKind(kind); err != nil {
+			return a, err
+		}
+		a.kind, s = kind, rest
+	}
+	if _, err := path.Match(s, ""); err != nil || s == "" {
+		return a, fmt.Errorf("%q is not a pattern: use * ? [] in a key (0x0052e2*) or a name (/job?)", s)
+	}
+	a.pattern = s
+	return a, nil
+}
+
+// allowed says whether an object may be left behind.
+func (r *runner) allowed(o *ledger.Object) bool {
+	obj := &o.Object
+	name := obj.Key.String()
+	if obj.Kind == tracer.MQ.String() {
+		name = strings.TrimPrefix(obj.Name, "/")
+	}
+	return slices.ContainsFunc(r.allow, func(s string) bool {
+		a, _ := parseAllowance(s) // checked before
+		ok, _ := path.Match(strings.TrimPrefix(a.pattern, "/"), name)
+		return ok && (a.kind == "" || a.kind == obj.Kind)
+	})
+}
+
+// statusError ends the program with the status of a command, of which nothing is
+// to be said; nil for 0.
+func statusError(status int) error {
+	if status == 0 {
+		return nil
+	}
+	return commandStatus(status)
+}
+
+type commandStatus int
+
+func (s commandStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }

@@ -1,0 +1,186 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/ledger"
+)
+
+// Leftover is an object that a command left behind, with what removes it.
+type Leftover struct {
+	*ledger.Object
+	Command string // "ipcrm -q 5"; "": nothing that is known
+	Note    string // "removed", "allowed"; or why it is not certain
+}
+
+// accountShown is how many objects of a sort are listed; --json has them all.
+const accountShown = 50
+
+// Account writes what a command did, and what it left behind.
+func Account(w io.Writer, a *ledger.Account, left, inUse, doubt []Leftover, opts Options) error {
+	opts = opts.orDefault()
+	var b strings.Builder
+	blocks := []func(io.Writer) error{func(w io.Writer) error { return doings(w, a, opts) }}
+	for _, list := range []struct {
+		objects []Leftover
+		title   string
+		style   style
+	}{
+		{left, "left behind: ", failure},
+		{inUse, "removed, and still attached by somebody: ", normal},
+		{doubt, "perhaps left behind: ", failure},
+		{leftovers(a.Died), "gone with the namespace: ", normal},
+	} {
+		if len(list.objects) > 0 {
+			title := row{list.title + count(len(list.objects), "object"), list.style}
+			blocks = append(blocks, func(w io.Writer) error { return remains(w, title, list.objects, opts) })
+		}
+	}
+	for i, block := range blocks {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if err := block(&b); err != nil {
+			return err
+		}
+	}
+	b.WriteString("\n" + verdict(a, len(left), len(doubt)) + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func leftovers(objects []*ledger.Object) []Leftover {
+	all := make([]Leftover, len(objects))
+	for i, o := range objects {
+		all[i].Object = o
+	}
+	return all
+}
+
+// doings is a table of what was done, by namespace and kind.
+func doings(w io.Writer, a *ledger.Account, opts Options) error {
+	header := []string{"NAMESPACE", "KIND", "CREATED", "OPENED", "REMOVED", "FAILED"}
+	var cells [][]string
+	unclear := false
+	for _, n := range a.Namespaces {
+		n.Rows(func(kind string, c *ledger.Counts) { unclear = unclear || c.Got > 0 })
+	}
+	for _, n := range a.Namespaces {
+		n.Rows(func(kind string, c *ledger.Counts) {
+			row := []string{namespaceText(&n.Namespace), kind, number(c.Created), number(c.Opened), number(c.Removed), failedText(c)}
+			if unclear {
+				row = slices.Insert(row, 4, number(c.Got))
+			}
+			cells = append(cells, row)
+		})
+	}
+	if len(cells) == 0 {
+		_, err := io.WriteString(w, "it used no System V IPC and no POSIX queues\n")
+		return err
+	}
+	if unclear {
+		header = slices.Insert(header, 4, "MADE OR FOUND")
+	}
+	return writeGrid(w, header, cells, opts, func(int) style { return normal })
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// failedText is "3: 2 EEXIST, 1 ENOSPC".
+func failedText(c *ledger.Counts) string {
+	if c.Failed == 0 {
+		return "0"
+	}
+	names := make([]string, 0, len(c.Errnos))
+	for name := range c.Errnos {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d %s", c.Errnos[name], Safe(name, maxWord))
+	}
+	return number(c.Failed) + ": " + strings.Join(names, ", ")
+}
+
+// remains is a table of objects.
+func remains(w io.Writer, title row, objects []Leftover, opts Options) error {
+	if _, err := io.WriteString(w, title.render(opts.Color)+"\n"); err != nil {
+		return err
+	}
+	header := []string{"KIND", "ID", "KEY/NAME", "OWNER", "MODE", "SIZE", "USED", "MAKER", "MADE", "NAMESPACE", ""}
+	shown := objects[:min(len(objects), accountShown)]
+	cells := make([][]string, len(shown))
+	for i, o := range shown {
+		cells[i] = leftoverCells(o, opts)
+	}
+	if slices.ContainsFunc(shown, func(o Leftover) bool { return o.Command != "" }) {
+		header[len(header)-1] = "REMOVE WITH"
+	}
+	if err := writeGrid(w, header, cells, opts, func(int) style { return normal }); err != nil {
+		return err
+	}
+	if more := len(objects) - len(shown); more > 0 {
+		_, err := fmt.Fprintf(w, "… and %d more: --json has them all\n", more)
+		return err
+	}
+	return nil
+}
+
+func leftoverCells(o Leftover, opts Options) []string {
+	id, owner := none, unknown
+	if o.Object.Object.ID != nil {
+		id = strconv.Itoa(int(*o.Object.Object.ID))
+	}
+	if o.Object.Object.UID != nil {
+		owner = opts.Users.Name(*o.Object.Object.UID)
+	}
+	obj := &o.Object.Object
+	last := strings.Join(slices.DeleteFunc([]string{o.Command, noteAside(o.Note)}, func(s string) bool { return s == "" }), "  ")
+	return []string{
+		Safe(obj.Kind, maxWord), id, keyText(obj.Kind, obj.Key, obj.Name, maxName), owner, modeTold(obj),
+		sizeText(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(usedText(obj.State)),
+		doerText(o.Maker), o.Time.In(opts.Location).Format(shortClock), namespaceText(&o.NS), last,
+	}
+}
+
+func noteAside(note string) string {
+	if note == "" {
+		return ""
+	}
+	return "(" + note + ")"
+}
+
+func doerText(p *event.Process) string {
+	if p == nil {
+		return unknown
+	}
+	return callerText(p)
+}
+
+// verdict is the last line: how it came out.
+func verdict(a *ledger.Account, left, doubt int) string {
+	var parts []string
+	add := func(n int, text string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf(text, count(n, "object")))
+		}
+	}
+	if left+doubt == 0 {
+		parts = append(parts, "nothing left behind")
+	} else {
+		add(left, "%s left behind")
+		add(doubt, "%s perhaps left behind")
+	}
+	add(len(a.Died)+a.DiedMore, "%s gone with their namespaces")
+	add(a.ByOthers, "%s removed by others")
+	add(a.Unseen, "%s gone, nobody saw why")
+	if a.Unplaced > 0 {
+		parts = append(parts, count(a.Unplaced, "event")+" of unknown namespaces")
+	}
+	return strings.Join(append(parts, losses(a.Lost, a.Skipped)), "; ")
+}
