@@ -24,6 +24,7 @@ type command struct {
 	began   time.Time
 	took    time.Duration
 
+	signals   chan os.Signal
 	strangers map[int]bool // children that this program had before
 	ended     bool
 	result    unix.WaitStatus
@@ -53,7 +54,7 @@ const (
 )
 
 func newCommand(c *cobra.Command, args []string, user string) (*command, error) {
-	cmd := &command{args: args, attr: &os.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{}}}
+	cmd := &command{args: args, signals: make(chan os.Signal, 16), attr: &os.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{}}}
 	for _, stream := range []any{c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()} {
 		file, _ := stream.(*os.File)
 		cmd.attr.Files = append(cmd.attr.Files, file)
@@ -80,7 +81,7 @@ func notStarted(name string, err error) error {
 	if errors.As(err, &exec) {
 		err = exec.Err
 	}
-	return fmt.Errorf("start %s: %w", name, errors.Join(err, statusError(status)))
+	return fmt.Errorf("start %s: %w%w", name, err, commandStatus(status))
 }
 
 // start starts it. Orphans of its descendants become children of this program,
@@ -90,8 +91,10 @@ func (c *command) start() error {
 		return fmt.Errorf("become the parent of orphans: %w", err)
 	}
 	c.strangers = children()
-	if len(ignored) > 0 { // none would be all
+	signal.Notify(c.signals, passed...) // before it can be expected of this program
+	if len(ignored) > 0 {               // none would be all
 		signal.Ignore(ignored...) // handlers do not outlive execve, and this does
+		defer signal.Notify(c.signals, ignored...)
 	}
 	c.began = time.Now()
 	process, err := os.StartProcess(c.path, c.args, c.attr)
@@ -106,9 +109,7 @@ func (c *command) start() error {
 // its descendants, and passes signals on. Once the command has ended, a signal
 // ends the waiting.
 func (c *command) wait(detach bool) error {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passed...)
-	defer signal.Stop(signals)
+	defer signal.Stop(c.signals)
 	over, all := make(chan struct{}), make(chan error, 1)
 	go func() { all <- c.reap(over) }()
 	ended := over
@@ -125,7 +126,7 @@ func (c *command) wait(detach bool) error {
 				c.ended, c.took = true, time.Since(c.began)
 			}
 			return err
-		case s := <-signals:
+		case s := <-c.signals:
 			if c.ended {
 				return nil
 			}
@@ -151,8 +152,16 @@ func inForeground() bool {
 		return false
 	}
 	defer tty.Close()
+	return foreground(tty) == unix.Getpgrp()
+}
+
+// foreground is the process group that a terminal's keys go to, 0 if there is none.
+func foreground(tty *os.File) int {
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	if err != nil {
+		return 0
+	}
+	return group
 }
 
 // reap takes the end of every child. It closes over at that of the command, and
@@ -196,23 +205,29 @@ func (c *command) onlyStrangers() bool {
 
 // stopToo stops this program with the command, so that its shell notices, and
 // when it goes on lets the command go on. Ctrl-Z has stopped both already: by
-// the time this runs, both have been continued.
+// the time this runs, both have been continued. A shell that suspends itself has
+// the terminal for a group of its own, and gets it back.
 func (c *command) stopToo() {
 	const glance = 20 * time.Millisecond // SIGCONT reaches the members of a group one by one
 	time.Sleep(glance)
-	if !c.stopped() || !haveTerminal() {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return // nobody would let it go on
+	}
+	defer tty.Close()
+	if !c.stopped() {
 		return
 	}
+	group := foreground(tty)
+	goesOn := make(chan os.Signal, 1) // kill returns before all threads have stopped
+	signal.Notify(goesOn, unix.SIGCONT)
+	defer signal.Stop(goesOn)
 	_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
-	_ = c.process.Signal(unix.SIGCONT)
-}
-
-func haveTerminal() bool {
-	tty, err := os.Open("/dev/tty")
-	if err == nil {
-		tty.Close()
+	<-goesOn
+	if group > 0 && foreground(tty) == unix.Getpgrp() {
+		_ = unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, group) // it may have ended
 	}
-	return err == nil
+	_ = c.process.Signal(unix.SIGCONT)
 }
 
 // status is the exit status to give: the command's, or 128 and the signal that

@@ -38,7 +38,7 @@ func exit(command *cobra.Command, err error, stderr io.Writer) int {
 	var status commandStatus
 	if errors.As(err, &status) {
 		if err != error(status) { // it was not started
-			fmt.Fprintf(stderr, "ipctrace: %s\n", printable(strings.TrimSuffix(err.Error(), "\n"+status.Error())))
+			fmt.Fprintf(stderr, "ipctrace: %s\n", printable(err.Error()))
 		}
 		return int(status)
 	}

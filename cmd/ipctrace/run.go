@@ -122,6 +122,9 @@ func (r *runner) run(c *cobra.Command, args []string) error {
 	defer out.Close()
 	limit := memlock()
 	t, err := openTrace(c.Context(), cfg, filter, c.ErrOrStderr())
+	if c.Context().Err() != nil {
+		return errNotBegun
+	}
 	if err != nil {
 		return err
 	}
@@ -129,6 +132,9 @@ func (r *runner) run(c *cobra.Command, args []string) error {
 	limit.restore()
 	return r.trace(c, t, command, out)
 }
+
+// errNotBegun: a signal came before the command was started.
+var errNotBegun = fmt.Errorf("interrupted before the command was started%w", commandStatus(128+int(syscall.SIGINT)))
 
 // open is where the events and the report go.
 func (r *runner) open(stderr io.Writer) (io.WriteCloser, error) {

@@ -18,7 +18,7 @@ type Leftover struct {
 	Note    string // "removed", "allowed"; or why it is not certain
 }
 
-// accountShown is how many objects of a sort are listed; --json has them all.
+// accountShown is how many rows a table has; --json has them all.
 const accountShown = 50
 
 // Account writes what a command did, and what it left behind.
@@ -86,7 +86,19 @@ func doings(w io.Writer, a *ledger.Account, opts Options) error {
 	if unclear {
 		header = slices.Insert(header, 4, "MADE OR FOUND")
 	}
-	return writeGrid(w, header, cells, opts, func(int) style { return normal })
+	shown := cells[:min(len(cells), accountShown)]
+	if err := writeGrid(w, header, shown, opts, func(int) style { return normal }); err != nil {
+		return err
+	}
+	return moreRows(w, len(cells)-len(shown))
+}
+
+func moreRows(w io.Writer, more int) error {
+	if more == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "… and %d more: --json has them all\n", more)
+	return err
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
@@ -124,11 +136,7 @@ func remains(w io.Writer, title row, objects []Leftover, opts Options) error {
 	if err := writeGrid(w, header, cells, opts, func(int) style { return normal }); err != nil {
 		return err
 	}
-	if more := len(objects) - len(shown); more > 0 {
-		_, err := fmt.Fprintf(w, "… and %d more: --json has them all\n", more)
-		return err
-	}
-	return nil
+	return moreRows(w, len(objects)-len(shown))
 }
 
 func leftoverCells(o Leftover, opts Options) []string {

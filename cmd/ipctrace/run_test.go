@@ -1,0 +1,458 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
+	"github.com/ipctrace/ipctrace/internal/sysvipc"
+	"github.com/ipctrace/ipctrace/tracer"
+)
+
+// ran is what came of a run: its report, and how it ended.
+type ran struct {
+	jsonRun
+	stdout, stderr string
+	status         int
+}
+
+// runCommand runs ipctrace run --json with its report in a file.
+func runCommand(t *testing.T, args ...string) ran {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "report")
+	cmd := exec.Command("ipctrace", append([]string{"run", "--json", "-o", file}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	r := ran{stdout: stdout.String(), stderr: stderr.String(), status: cmd.ProcessState.ExitCode()}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) { // it was not started
+		return r
+	}
+	if err := errors.Join(err, json.Unmarshal(text, &r.jsonRun)); err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	return r
+}
+
+// kinds is all that was done with a kind, in all namespaces.
+func (r *ran) kinds() map[string]jsonCounts {
+	sum := map[string]jsonCounts{}
+	for _, n := range r.Namespaces {
+		for kind, c := range n.Kinds {
+			s := sum[kind]
+			s.Created, s.Opened, s.Got = s.Created+c.Created, s.Opened+c.Opened, s.Got+c.Got
+			s.Removed, s.Failed = s.Removed+c.Removed, s.Failed+c.Failed
+			sum[kind] = s
+		}
+	}
+	return sum
+}
+
+// sure says whether the kernel skipped hooks: then nothing is.
+func (r *ran) sure() bool { return r.Lost.AtMost == 0 }
+
+// eachTierRun runs a test with each tier that this kernel has; what it returns
+// are the flags.
+func eachTierRun(t *testing.T, test func(t *testing.T, hooks string)) {
+	t.Helper()
+	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) { test(t, "--hooks="+tier.String()) })
+}
+
+// TestKernelRunLeaks: what is left behind is told and, if asked, removed. The
+// other witness is the kernel's own list.
+func TestKernelRunLeaks(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		unchanged(t)
+		before := list(t)
+		leak := []string{hooks, "--fail-on-leak=4", "--", maker, "keep", "msgget:0:0600", "shmget:0:5000:0640", "semget:0:3:0600",
+			"msgget:0:0600", "rmid:msg", "mq_open:ipctrace-left:0102:0600:3:64", "mq_open:ipctrace-gone:0102", "mq_unlink:ipctrace-gone"}
+		r := runCommand(t, leak...)
+		want := map[string]jsonCounts{
+			"msg": {Created: 2, Removed: 1}, "shm": {Created: 1}, "sem": {Created: 1}, "mq": {Created: 2, Removed: 1},
+		}
+		if diff := cmp.Diff(want, r.kinds()); (diff != "" || len(r.Left) != 4 || r.status != exitFinding) && r.sure() {
+			t.Fatalf("exit status %d, %+v\n%s", r.status, r.Left, diff)
+		}
+		after := list(t)
+		for _, o := range r.Left {
+			var remove string
+			switch o.Object.Kind {
+			case "msg":
+				remove = fmt.Sprintf("ipcrm -q %d", *o.Object.ID)
+			case "shm":
+				remove = fmt.Sprintf("ipcrm -m %d", *o.Object.ID)
+			case "sem":
+				remove = fmt.Sprintf("ipcrm -s %d", *o.Object.ID)
+			case "mq":
+				remove = "rm /dev/mqueue/ipctrace-left"
+			}
+			if o.Remove != remove || int(o.Process.PID) != r.PID && initialPIDs() {
+				t.Errorf("%+v, want %q", o, remove)
+			}
+			if o.Object.Kind != "mq" && len(after) != len(before)+3 {
+				t.Errorf("%d objects before, %d after", len(before), len(after))
+			}
+			removeLeft(t, o)
+		}
+
+		// The same again, cleaned up. The queue is there again: it would be found.
+		r = runCommand(t, append([]string{"--cleanup"}, leak...)...)
+		for _, o := range r.Left {
+			if o.Note != noteRemoved {
+				t.Errorf("%+v", o)
+			}
+		}
+		if len(r.Left) != 4 || r.status != exitFinding || len(list(t)) != len(before) {
+			t.Errorf("exit status %d, %d left, %d objects before, %d after", r.status, len(r.Left), len(before), len(list(t)))
+		}
+	})
+}
+
+// removeLeft removes what a test has left on purpose.
+func removeLeft(t *testing.T, o jsonLeft) {
+	t.Helper()
+	args := []string{"keep"}
+	if o.Object.Kind == "mq" {
+		args = append(args, "mq_unlink:"+strings.TrimPrefix(o.Object.Name, "/"))
+	} else {
+		args = append(args, fmt.Sprintf("rmid:%s:%d", o.Object.Kind, *o.Object.ID))
+	}
+	runMaker(t, 64, args...)
+}
+
+// TestKernelRunStatus: the exit status is the command's, but for findings that
+// were asked for.
+func TestKernelRunStatus(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	unchanged(t)
+	maker := kerneltest.Maker64(t)
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const leak, fails = "msgget:0x697063:01600", "msgget:0x697064:0" // ENOENT
+	for _, test := range []struct {
+		args []string
+		want int
+	}{
+		{[]string{"--", "true"}, 0},
+		{[]string{"true", "--fail-on-leak"}, 0}, // the command's own
+		{[]string{"--", "sh", "-c", "exit 7"}, 7},
+		{[]string{"--fail-on-leak", "--", "sh", "-c", "exit 7"}, 7},
+		{[]string{"--", "sh", "-c", "kill -9 $$"}, 137},
+		{[]string{"--", "sh", "-c", "kill -TERM $$"}, 143},
+		{[]string{"--", "/nonexistent/command"}, 127},
+		{[]string{"--", "no-such-command-anywhere"}, 127},
+		{[]string{"--", plain}, 126},
+		{[]string{"--", t.TempDir()}, 126},
+		{[]string{"--fail-on-leak", "--cleanup", "--", maker, "keep", leak}, 1},
+		{[]string{"--fail-on-leak=2", "--cleanup", "--", maker, "keep", leak}, 0},
+		{[]string{"--fail-on-leak", "--", maker, leak, "rmid:msg"}, 0},
+		{[]string{"--fail-on-fail=EACCES,ENOENT", "--", maker, fails}, 1},
+		{[]string{"--fail-on-fail=ENOSPC", "--", maker, fails}, 0},
+		{[]string{"--fail-on-fail=ENOENT", "--", "sh", "-c", maker + " " + fails + "; exit 7"}, 1},
+		{[]string{"--kind=shm", "--fail-on-leak", "--", maker, leak, "rmid:msg"}, 0},
+	} {
+		if r := runCommand(t, test.args...); r.status != test.want && r.sure() {
+			t.Errorf("%q: exit status %d, want %d: %s", test.args, r.status, test.want, r.stderr)
+		}
+	}
+	allowed := runCommand(t, "--fail-on-leak", "--leaks-allow=shm:*,0x0069*", "--cleanup", "--", maker, "keep", leak)
+	if len(allowed.Left) != 1 || !allowed.Left[0].Allowed || allowed.Left[0].Note != "" || allowed.status != 0 {
+		t.Errorf("exit status %d, %+v", allowed.status, allowed.Left)
+	}
+	for _, o := range allowed.Left {
+		removeLeft(t, o)
+	}
+}
+
+// TestKernelRunTree: descendants are waited for, also orphans, wherever they are;
+// what goes with its namespace is no leak.
+func TestKernelRunTree(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		unchanged(t)
+		daemon := fmt.Sprintf("(setsid sh -c '(sleep 0.5; %s keep msgget:0:0600) & exit' &) ; exit 5", maker)
+		r := runCommand(t, hooks, "--cleanup", "--", "sh", "-c", daemon)
+		if (len(r.Left) != 1 || r.status != 5) && r.sure() {
+			t.Errorf("daemon: exit status %d, %+v", r.status, r.jsonRun)
+		}
+		r = runCommand(t, hooks, "--cleanup", "--", "sh", "-c", maker+" keep msgget:0:0600 semget:0:1:0600; kill -9 $$")
+		if (len(r.Left) != 2 || r.status != 137) && r.sure() {
+			t.Errorf("killed: exit status %d, %+v", r.status, r.jsonRun)
+		}
+		r = runCommand(t, hooks, "--fail-on-leak", "--", maker, "-unshare", "-threads", "2", "keep", "msgget:7:01600", "shmget:0:1:0600")
+		if (len(r.Died) != 4 || len(r.Left) != 0 || r.status != 0) && r.sure() {
+			t.Errorf("namespaces: exit status %d, %+v", r.status, r.jsonRun)
+		}
+		for _, n := range r.Namespaces {
+			if n.NS.Initial || !n.Born && r.Tier == "fentry" {
+				t.Errorf("%+v", n)
+			}
+		}
+	})
+}
+
+// TestKernelRunStrangers: a thousand short lives that leave nothing behind, with
+// ten thousand objects made by others meanwhile, and a key that all share.
+func TestKernelRunStrangers(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	lives, noise := 1000, 10000
+	if kerneltest.Guest() != "" {
+		lives, noise = 60, 500
+	}
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		unchanged(t)
+		strangers := exec.Command(maker, "-repeat", fmt.Sprint(noise/2), "msgget:0:0600", "rmid:msg", "shmget:0x697065:1:01600", "rmid:shm")
+		if err := strangers.Start(); err != nil {
+			t.Fatal(err)
+		}
+		script := fmt.Sprintf("i=0; while [ $i -lt %d ]; do %s msgget:0:0600 rmid:msg & i=$((i+1)); [ $((i%%20)) = 0 ] && wait; done >/dev/null; wait", lives, maker)
+		r := runCommand(t, hooks, "--fail-on-leak", "--", "sh", "-c", script)
+		if err := strangers.Wait(); err != nil {
+			t.Error(err)
+		}
+		want := map[string]jsonCounts{"msg": {Created: uint64(lives), Removed: uint64(lives)}}
+		if diff := cmp.Diff(want, r.kinds()); (diff != "" || len(r.Left)+len(r.Doubt)+r.ByOthers+r.Unseen > 0 || r.Lost.Events > 0 || r.status != 0) && r.sure() {
+			t.Errorf("exit status %d, %+v\n%s", r.status, r.jsonRun, diff)
+		}
+	})
+}
+
+// TestKernelRunDoubt: where a stranger got it too, the syscall tier does not claim
+// to know who made it, and does not remove it.
+func TestKernelRunDoubt(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		unchanged(t)
+		const key = "msgget:0x697066:01600"
+		// The stranger comes when the command holds the object, and goes before it.
+		script := fmt.Sprintf("%s keep %s; echo made; read x", maker, key)
+		file := filepath.Join(t.TempDir(), "report")
+		cmd := exec.Command("ipctrace", "run", hooks, "--json", "--cleanup", "-o", file, "--", "sh", "-c", script)
+		stdin, err1 := cmd.StdinPipe()
+		stdout, err2 := cmd.StdoutPipe()
+		if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		awaitLine(t, stdout, "made")
+		runMaker(t, 64, "keep", key)
+		stdin.Close()
+		_ = cmd.Wait()
+		var r ran
+		text, err := os.ReadFile(file)
+		if err := errors.Join(err, json.Unmarshal(text, &r.jsonRun)); err != nil {
+			t.Fatal(err)
+		}
+		if !r.sure() {
+			return
+		}
+		left, doubt := 1, 0
+		if strings.HasSuffix(hooks, "syscall") {
+			left, doubt = 0, 1
+		}
+		if len(r.Left) != left || len(r.Doubt) != doubt {
+			t.Errorf("%+v", r.jsonRun)
+		}
+		for _, o := range r.Doubt {
+			if !slices.ContainsFunc(list(t), func(l sysvipc.Object) bool { return l.Kind == "msg" && l.ID == *o.Object.ID }) {
+				t.Error("removed what a stranger may have made")
+			}
+			removeLeft(t, o)
+		}
+	})
+}
+
+// TestKernelRunSignals: signals are passed on, and once the command has ended end
+// the tracing.
+func TestKernelRunSignals(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGQUIT} {
+		cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c",
+			fmt.Sprintf("trap 'exit 9' %d; echo ready; while :; do sleep 0.05; done", s))
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal
+		stdout, err := cmd.StdoutPipe()
+		if err := errors.Join(err, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		awaitLine(t, stdout, "ready")
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if status := cmd.ProcessState.ExitCode(); status != 9 {
+			t.Errorf("%v: exit status %d", s, status)
+		}
+	}
+
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "(sleep 60 <&- >&- 2>&- & echo $!); exit 4")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	stdout, err := cmd.StdoutPipe()
+	if err := errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	pid := 0
+	if _, err := fmt.Fscan(stdout, &pid); err != nil {
+		t.Fatal(err)
+	}
+	awaitOrphan(t, pid, cmd.Process.Pid)
+	time.Sleep(200 * time.Millisecond) // the command itself has a moment to be waited for
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 4 || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// awaitLine reads up to a line, and gives those before it.
+func awaitLine(t *testing.T, r io.Reader, want string) (before []string) {
+	t.Helper()
+	for lines := bufio.NewScanner(r); lines.Scan(); before = append(before, lines.Text()) {
+		if lines.Text() == want {
+			return before
+		}
+	}
+	t.Fatalf("no %q, but %q", want, before)
+	return nil
+}
+
+// awaitOrphan waits until a process has become the child of another.
+func awaitOrphan(t *testing.T, pid, parent int) {
+	t.Helper()
+	for range 200 {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), fmt.Sprintf("PPid:\t%d\n", parent)) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("is no orphan")
+}
+
+// TestKernelRunDetach: with --detach-on-exit descendants are left alone.
+func TestKernelRunDetach(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	unchanged(t)
+	r := runCommand(t, "--detach-on-exit", "--cleanup", "--", "sh", "-c",
+		kerneltest.Maker64(t)+" keep msgget:0:0600 >&-; (sleep 60 <&- >&- 2>&- & echo $!); exit 6")
+	var pid int
+	if _, err := fmt.Sscan(r.stdout, &pid); err != nil {
+		t.Fatalf("%v: %q", err, r.stdout)
+	}
+	if r.status != 6 || len(r.Left) != 1 || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		t.Errorf("exit status %d, %+v", r.status, r.jsonRun)
+	}
+}
+
+// TestKernelRunStreams: the command has its own stdin, stdout and stderr; what
+// ipctrace says cannot be written is no matter for it.
+func TestKernelRunStreams(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "cat; echo aside >&2")
+	cmd.Stdin = strings.NewReader("through\n")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil || stdout.String() != "through\n" || !strings.Contains(stderr.String(), "aside\n") {
+		t.Errorf("%v: %q, %q", err, stdout.String(), stderr.String())
+	}
+	done := filepath.Join(t.TempDir(), "done")
+	maker := kerneltest.Maker64(t)
+	cmd = exec.Command("ipctrace", "run", "-o", "/dev/full", "--", "sh", "-c", maker+" msgget:0:0600; touch "+done)
+	stderr.Reset()
+	cmd.Stderr = &stderr
+	_ = cmd.Run()
+	if _, err := os.Stat(done); err != nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "no space left") {
+		t.Errorf("full disk: %v, %v: %s", err, cmd.ProcessState, stderr.String())
+	}
+}
+
+// TestKernelRunKilled: the command outlives ipctrace.
+func TestKernelRunKilled(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	done := filepath.Join(t.TempDir(), "done")
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "echo ready; read x; touch "+done)
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	awaitLine(t, stdout, "ready")
+	_ = cmd.Process.Kill()
+	_, _ = cmd.Process.Wait()
+	stdin.Close()
+	for range 200 {
+		if _, err := os.Stat(done); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("the command did not go on")
+}
+
+// TestKernelRunUser: the command is another user's, in what counts.
+func TestKernelRunUser(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/0")
+	t.Setenv("KEPT", "yes")
+	r := runCommand(t, "--user=nobody", "--", "sh", "-c", "id -u; id -g; id -G; echo $USER $LOGNAME $HOME $KEPT $XDG_RUNTIME_DIR; grep CapEff /proc/self/status")
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if len(lines) != 5 || lines[0] != "65534" || lines[1] != "65534" || lines[2] != "65534" ||
+		!strings.HasPrefix(lines[3], "nobody nobody /") || !strings.HasSuffix(lines[3], " yes") || lines[4] != "CapEff:\t0000000000000000" {
+		t.Errorf("%q, %s", lines, r.stderr)
+	}
+	if r := runCommand(t, "--user=nobody-there", "--", "true"); r.status != exitUsage {
+		t.Errorf("no such user: exit status %d", r.status)
+	}
+}
+
+// TestKernelRunRights: while the command runs, ipctrace keeps what it needs, and
+// the command has all that it would have without it.
+func TestKernelRunRights(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "grep CapEff /proc/self/status; echo ready; read x; true")
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	said := awaitLine(t, stdout, "ready")
+	own, err := os.ReadFile("/proc/self/status")
+	if err != nil || !strings.Contains(string(own), said[0]+"\n") {
+		t.Errorf("%v: the command has %q", err, said)
+	}
+	var all uint64
+	for _, c := range needed {
+		all |= 1 << c
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if want := fmt.Sprintf("CapPrm:\t%016x\nCapEff:\t%016x\n", all, all); err != nil || !strings.Contains(string(status), want) && !usesCgo {
+		t.Errorf("%v: want %q in %s", err, want, status)
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,196 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/ledger"
+	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/internal/sysvipc"
+	"github.com/ipctrace/ipctrace/nsresolve"
+)
+
+const (
+	own      = true
+	stranger = false
+)
+
+// did is an event on an object in namespace 1, done by the command or a stranger.
+func did(t event.Type, by bool, kind string, id int32) *event.Event {
+	o := &event.Object{Kind: kind, ID: &id}
+	if kind == "mq" {
+		o.ID, o.Name = nil, fmt.Sprintf("/q%d", id)
+	}
+	return in(1, 1, &event.Event{Event: t, Object: o, Process: &event.Process{Followed: by}, Time: time.Unix(int64(id), 0)})
+}
+
+func in(inode uint64, gen uint32, e *event.Event) *event.Event {
+	e.NS = &event.Namespace{Inode: inode, Gen: gen}
+	return e
+}
+
+// found is an end that nobody is known to have caused.
+func found(e *event.Event, cause event.Cause) *event.Event {
+	e.Event, e.Process, e.Cause = event.ObjectRemove, nil, cause
+	return e
+}
+
+func failed(e *event.Event, errno string) *event.Event {
+	e.Event, e.Errno = event.ObjectFail, errno
+	return e
+}
+
+func lost(n uint64, atMost bool) *event.Event {
+	return &event.Event{Event: event.TraceLost, Lost: &event.Lost{Count: n, AtMost: atMost}}
+}
+
+func holding(objects ...sysvipc.Object) *snapshot.Snapshot {
+	return &snapshot.Snapshot{Namespaces: []snapshot.Namespace{{Namespace: nsresolve.Namespace{Inode: 1}, Objects: objects}}}
+}
+
+func listed(kind string, id int32) sysvipc.Object {
+	if kind == "mq" {
+		return sysvipc.Object{Kind: kind, Name: fmt.Sprintf("/q%d", id)}
+	}
+	return sysvipc.Object{Kind: kind, ID: id}
+}
+
+// text is an account in few words.
+func text(a *ledger.Account) string {
+	var words []string
+	for _, n := range a.Namespaces {
+		n.Rows(func(kind string, c *ledger.Counts) {
+			words = append(words, fmt.Sprintf("%s %s +%d =%d ?%d -%d !%d", n.String(), kind, c.Created, c.Opened, c.Got, c.Removed, c.Failed))
+		})
+	}
+	for name, objects := range map[string][]*ledger.Object{"left": a.Left, "in use": a.InUse, "doubt": a.Doubt, "died": a.Died} {
+		for _, o := range objects {
+			id := o.Object.Name
+			if o.Object.ID != nil {
+				id = fmt.Sprint(*o.Object.ID)
+			}
+			words = append(words, strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", name, o.Object.Kind, id, o.Why)))
+		}
+	}
+	for name, n := range map[string]int{"by others": a.ByOthers, "unseen": a.Unseen, "unplaced": a.Unplaced} {
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%s: %d", name, n))
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+func TestAccount(t *testing.T) {
+	const (
+		create, open, get  = event.ObjectCreate, event.ObjectOpen, event.ObjectGet
+		mark, remove, fail = event.ObjectMark, event.ObjectRemove, event.ObjectFail
+	)
+	dest := sysvipc.Object{Kind: "shm", ID: 1, Mode: sysvipc.Dest | 0o600}
+	for _, test := range []struct {
+		name   string
+		before *snapshot.Snapshot
+		events []*event.Event
+		now    *snapshot.Snapshot
+		gone   bool
+		want   string
+	}{
+		{"nothing", nil, nil, nil, false, ""},
+		{"made and removed", nil, []*event.Event{did(create, own, "msg", 1), did(remove, own, "msg", 1)}, nil, false, "1 msg +1 =0 ?0 -1 !0"},
+		{"made and left", nil, []*event.Event{did(create, own, "sem", 1)}, holding(listed("sem", 1)), false, "1 sem +1 =0 ?0 -0 !0; left: sem 1"},
+		{"got, and nobody else did", nil, []*event.Event{did(get, own, "msg", 1), did(get, own, "msg", 1)}, holding(listed("msg", 1)), false,
+			"1 msg +1 =1 ?0 -0 !0; left: msg 1"},
+		{"got what was there before", holding(listed("msg", 1)), []*event.Event{did(get, own, "msg", 1)}, holding(listed("msg", 1)), false, "1 msg +0 =1 ?0 -0 !0"},
+		{"removed what was there before, and the id came back", holding(listed("msg", 1)),
+			[]*event.Event{did(remove, own, "msg", 1), did(get, own, "msg", 1)}, holding(listed("msg", 1)), false, "1 msg +1 =0 ?0 -1 !0; left: msg 1"},
+		{"got after a stranger did", nil, []*event.Event{did(get, stranger, "msg", 1), did(get, own, "msg", 1)}, holding(listed("msg", 1)), false,
+			"1 msg +0 =0 ?1 -0 !0; doubt: msg 1 others got it too, and the hooks cannot tell who made it"},
+		{"got before a stranger did", nil, []*event.Event{did(get, own, "msg", 1), did(get, stranger, "msg", 1)}, holding(listed("msg", 1)), false,
+			"1 msg +0 =0 ?1 -0 !0; doubt: msg 1 others got it too, and the hooks cannot tell who made it"},
+		{"got what a stranger made", nil, []*event.Event{did(create, stranger, "msg", 1), did(get, own, "msg", 1)}, holding(listed("msg", 1)), false,
+			"1 msg +0 =0 ?1 -0 !0; doubt: msg 1 others got it too, and the hooks cannot tell who made it"},
+		{"a stranger's id that came back", nil, []*event.Event{did(get, stranger, "msg", 1), did(remove, stranger, "msg", 1), did(get, own, "msg", 1)},
+			holding(listed("msg", 1)), false, "1 msg +1 =0 ?0 -0 !0; left: msg 1"},
+		{"made for certain, whoever finds it", nil, []*event.Event{did(create, own, "msg", 1), did(get, stranger, "msg", 1)}, holding(listed("msg", 1)), false,
+			"1 msg +1 =0 ?0 -0 !0; left: msg 1"},
+		{"strangers' own", nil, []*event.Event{did(create, stranger, "msg", 1), did(get, stranger, "shm", 2)}, holding(listed("msg", 1), listed("shm", 2)), false, ""},
+		{"got in a trace with losses", nil, []*event.Event{lost(3, false), did(get, own, "msg", 1)}, holding(listed("msg", 1)), false,
+			"1 msg +0 =0 ?1 -0 !0; doubt: msg 1 events were lost, and others may have made it"},
+		{"got, and losses later", nil, []*event.Event{did(get, own, "msg", 1), lost(3, true)}, holding(listed("msg", 1)), false,
+			"1 msg +0 =0 ?1 -0 !0; doubt: msg 1 events were lost, and others may have made it"},
+		{"removed by others", nil, []*event.Event{did(create, own, "msg", 1), did(remove, stranger, "msg", 1)}, nil, false, "1 msg +1 =0 ?0 -0 !0; by others: 1"},
+		{"others' removed", nil, []*event.Event{did(remove, own, "msg", 1)}, nil, false, "1 msg +0 =0 ?0 -1 !0"},
+		{"gone unseen", nil, []*event.Event{did(create, own, "msg", 1)}, holding(), false, "1 msg +1 =0 ?0 -0 !0; unseen: 1"},
+		{"found out to be gone", nil, []*event.Event{did(create, own, "msg", 1), found(did(remove, own, "msg", 1), "")}, nil, false, "1 msg +1 =0 ?0 -0 !0; unseen: 1"},
+		{"marked, and gone", nil, []*event.Event{did(create, own, "shm", 1), did(mark, own, "shm", 1)}, holding(), false, "1 shm +1 =0 ?0 -1 !0"},
+		{"marked, and found out to be gone", nil, []*event.Event{did(create, own, "shm", 1), did(mark, own, "shm", 1), found(did(remove, own, "shm", 1), "")}, nil, false,
+			"1 shm +1 =0 ?0 -1 !0"},
+		{"marked, and detached", nil, []*event.Event{did(create, own, "shm", 1), did(mark, own, "shm", 1), did(remove, own, "shm", 1)}, nil, false, "1 shm +1 =0 ?0 -1 !0"},
+		{"marked, detached last by others", nil, []*event.Event{did(create, own, "shm", 1), did(mark, own, "shm", 1), did(remove, stranger, "shm", 1)}, nil, false,
+			"1 shm +1 =0 ?0 -1 !0"},
+		{"marked by others", nil, []*event.Event{did(create, own, "shm", 1), did(mark, stranger, "shm", 1)}, holding(), false, "1 shm +1 =0 ?0 -0 !0; by others: 1"},
+		{"marked and in use", nil, []*event.Event{did(create, own, "shm", 1), did(mark, own, "shm", 1)}, holding(dest), false, "1 shm +1 =0 ?0 -0 !0; in use: shm 1"},
+		{"queue unlinked", nil, []*event.Event{did(create, own, "mq", 1), did(mark, own, "mq", 1), did(remove, own, "mq", 1)}, nil, false, "1 mq +1 =0 ?0 -1 !0"},
+		{"queue left", nil, []*event.Event{did(get, own, "mq", 1)}, holding(listed("mq", 1)), false, "1 mq +1 =0 ?0 -0 !0; left: mq /q1"},
+		{"failures", nil, []*event.Event{failed(did(fail, own, "sem", 1), "ENOSPC"), failed(did(fail, stranger, "sem", 1), "ENOSPC"), did(open, own, "sem", 1)}, nil, false,
+			"1 sem +0 =1 ?0 -0 !1"},
+		{"namespace ended", nil, []*event.Event{did(create, own, "msg", 1), in(1, 1, &event.Event{Event: event.NamespaceFree})}, nil, false, "1 msg +1 =0 ?0 -0 !0; died: msg 1"},
+		{"removed with its namespace", nil, []*event.Event{did(get, own, "msg", 1), found(did(remove, own, "msg", 1), event.CauseNamespace)}, nil, false,
+			"1 msg +1 =0 ?0 -0 !0; died: msg 1"},
+		{"namespace surely gone", nil, []*event.Event{did(create, own, "msg", 1)}, &snapshot.Snapshot{}, true, "1 msg +1 =0 ?0 -0 !0; died: msg 1"},
+		{"namespace not found", nil, []*event.Event{did(create, own, "msg", 1)}, &snapshot.Snapshot{}, false,
+			"1 msg +1 =0 ?0 -0 !0; doubt: msg 1 nothing shows whether its namespace is still there"},
+		{"namespace closed", nil, []*event.Event{did(create, own, "msg", 1)},
+			&snapshot.Snapshot{Namespaces: []snapshot.Namespace{{Namespace: nsresolve.Namespace{Inode: 1}, Err: errors.New("no")}}}, false,
+			"1 msg +1 =0 ?0 -0 !0; doubt: msg 1 its namespace could not be looked into"},
+		{"a second namespace of the inode", holding(listed("msg", 1)), []*event.Event{in(1, 2, did(get, own, "msg", 1))}, holding(listed("msg", 1)), false,
+			"1.2 msg +1 =0 ?0 -0 !0; left: msg 1"},
+		{"unreadable namespace", nil, []*event.Event{{Event: create, Object: &event.Object{Kind: "msg"}}}, nil, false, "unplaced: 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.before == nil {
+				test.before = &snapshot.Snapshot{}
+			}
+			if test.now == nil {
+				test.now = &snapshot.Snapshot{}
+			}
+			l := ledger.New(test.before)
+			for _, e := range test.events {
+				l.Apply(e)
+			}
+			got := text(l.Settle(test.now, func(*event.Namespace) bool { return test.gone }))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestFailed counts calls by what they failed with.
+func TestFailed(t *testing.T) {
+	l := ledger.New(&snapshot.Snapshot{})
+	for _, errno := range []string{"ENOSPC", "EACCES", "ENOSPC"} {
+		l.Apply(failed(did(event.ObjectFail, own, "sem", 1), errno))
+	}
+	a := l.Settle(&snapshot.Snapshot{}, nil)
+	if a.Failed("ENOSPC") != 2 || a.Failed("ENOSPC", "EACCES", "EPERM") != 3 || a.Failed() != 0 {
+		t.Error(a.Failed("ENOSPC"), a.Failed("ENOSPC", "EACCES", "EPERM"), a.Failed())
+	}
+}
+
+// TestDiedIsBounded: a command may go through any number of namespaces.
+func TestDiedIsBounded(t *testing.T) {
+	l := ledger.New(&snapshot.Snapshot{})
+	const n = 1500
+	for gen := range uint32(n) {
+		l.Apply(in(1, gen+1, did(event.ObjectCreate, own, "msg", 0)))
+		l.Apply(in(1, gen+1, &event.Event{Event: event.NamespaceFree}))
+	}
+	if a := l.Settle(&snapshot.Snapshot{}, nil); len(a.Died)+a.DiedMore != n || a.DiedMore == 0 {
+		t.Error(len(a.Died), a.DiedMore)
+	}
+}
