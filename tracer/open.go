@@ -39,10 +39,9 @@ type Tracer struct {
 	reading  sync.Mutex   // held while Events runs
 	freeing  sync.RWMutex // held for reading while maps are looked into
 
-	notFollowed uint32      // once closed
-	stopped     atomic.Bool // all hooks are gone
-	delivered   atomic.Uint64
-	last        atomic.Pointer[Stats] // once closed
+	stopped   atomic.Bool // all hooks are gone
+	delivered atomic.Uint64
+	last      atomic.Pointer[Stats] // once closed
 }
 
 // Open loads and attaches the hooks. When it returns, nothing that Config

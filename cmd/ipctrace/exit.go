@@ -37,8 +37,8 @@ func exit(command *cobra.Command, err error, stderr io.Writer) int {
 	var wrong usageError
 	var status commandStatus
 	if errors.As(err, &status) {
-		if err != error(status) { // it was not started
-			fmt.Fprintf(stderr, "ipctrace: %s\n", printable(err.Error()))
+		if text := err.Error(); text != "" { // it was not started
+			fmt.Fprintf(stderr, "ipctrace: %s\n", printable(text))
 		}
 		return int(status)
 	}

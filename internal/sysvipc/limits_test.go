@@ -144,7 +144,7 @@ func TestLimitNegative(t *testing.T) {
 			return err
 		}
 		if _, err := semget(unix.IPC_PRIVATE, 1, 0o600); !errors.Is(err, unix.ENOSPC) {
-			return fmt.Errorf("semget: %v, want ENOSPC", err)
+			return fmt.Errorf("semget, which is to fail with ENOSPC: %w", err)
 		}
 		return nil
 	})

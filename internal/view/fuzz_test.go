@@ -9,6 +9,8 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
+	"github.com/ipctrace/ipctrace/internal/ledger"
+	"github.com/ipctrace/ipctrace/internal/snapshot"
 )
 
 // FuzzViews shows any log that can be read in every way there is: each event is
@@ -30,6 +32,7 @@ func FuzzViews(f *testing.F) {
 		v := inventory.New(inventory.Limits{})
 		var out bytes.Buffer
 		lines := NewLines(&out, plainOptions())
+		book := ledger.New(&snapshot.Snapshot{})
 		listed := ListedNamespace{Note: string(log), Pins: []string{string(log)}}
 		for line := range bytes.Lines(log) {
 			e, err := event.Parse(line)
@@ -37,6 +40,7 @@ func FuzzViews(f *testing.F) {
 				continue
 			}
 			v.Apply(e)
+			book.Apply(e)
 			listed.Objects = append(listed.Objects, ListedObject{Object: e.Object, Orphan: string(e.Cause), CreatorComm: string(e.Event)})
 			if text := compactRow(e, plainOptions()).text; strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Fatalf("unprintable: %q", text)
@@ -51,6 +55,14 @@ func FuzzViews(f *testing.F) {
 			t.Fatal(err)
 		}
 		if err := Listing(&out, []ListedNamespace{listed}, plainOptions()); err != nil {
+			t.Fatal(err)
+		}
+		a := book.Settle(&snapshot.Snapshot{}, func(*event.Namespace) bool { return len(log)%2 == 0 })
+		doubt := leftovers(a.Doubt)
+		for i := range doubt {
+			doubt[i].Note = a.Doubt[i].Why
+		}
+		if err := Account(&out, a, leftovers(a.Left), leftovers(a.InUse), doubt, plainOptions()); err != nil {
 			t.Fatal(err)
 		}
 		for _, now := range []time.Time{at(60), {}} { // no time in an event: it is gone just now
