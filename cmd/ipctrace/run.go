@@ -185,10 +185,9 @@ func (r *runner) trace(c *cobra.Command, t *trace, command *command, out io.Writ
 
 // settle closes the account, and cleans up if that is asked for.
 func (r *runner) settle(t *trace, command *command, book *ledger.Ledger, found *snapshot.Snapshot) *runReport {
-	account := book.Settle(found, func(ns *event.Namespace) bool { return surelyGone(ns, found) })
-	report := &runReport{
-		account: account, command: command, tier: t.tracer.Tier().String(), unfollowed: t.tracer.Stats().Unfollowed,
-	}
+	unfollowed := t.tracer.Stats().Unfollowed
+	account := book.Settle(found, unfollowed > 0, func(ns *event.Namespace) bool { return surelyGone(ns, found) })
+	report := &runReport{account: account, command: command, tier: t.tracer.Tier().String(), unfollowed: unfollowed}
 	for _, o := range account.Left {
 		left := view.Leftover{Object: o, Command: removal(o)}
 		if r.allowed(o) {
@@ -233,7 +232,7 @@ func (r *runner) verdict(report *runReport, written error) error {
 		}
 	}
 	switch {
-	case r.failOnLeak > 0 && (leaks >= r.failOnLeak || !report.whole()):
+	case r.failOnLeak > 0 && (leaks >= r.failOnLeak || !report.certain()):
 		return errFinding
 	case report.account.Failed(r.failOnFail...) > 0:
 		return errFinding

@@ -27,12 +27,9 @@ const (
 	noteRemoved = "removed"
 )
 
-// whole says whether the report can be relied on: that nothing is left behind,
-// too.
-func (r *runReport) whole() bool {
-	a := r.account
-	return a.Lost+a.Skipped+r.unfollowed == 0 && a.Unplaced == 0 && len(r.doubt) == 0
-}
+// certain says whether no more can be left behind than the report says. What was
+// lost is no matter where all that is there is accounted for.
+func (r *runReport) certain() bool { return r.account.Unplaced == 0 && len(r.doubt) == 0 }
 
 func (r *runReport) write(w io.Writer, asJSON bool, opts view.Options) error {
 	if asJSON {

@@ -16,8 +16,9 @@ import (
 // Ledger is for one goroutine. It grows with the objects that are there at once,
 // and with the namespaces that the command used.
 type Ledger struct {
-	existed    map[thing]uint64 // before the command began: the kernel's id of the namespace, which is not in the key
-	rivals     map[thing]bool   // strangers made them, or may have
+	existed    map[thing]uint64  // before the command began: the kernel's id of the namespace, which is not in the key
+	first      map[uint64]uint64 // namespaces of that time: inode to id
+	rivals     map[thing]bool    // strangers made them, or may have
 	open       map[thing]*Object
 	namespaces map[space]*Namespace
 	account    Account
@@ -112,9 +113,10 @@ const mq = "mq"
 func New(before *snapshot.Snapshot) *Ledger {
 	l := &Ledger{
 		existed: make(map[thing]uint64), rivals: make(map[thing]bool),
-		open: make(map[thing]*Object), namespaces: make(map[space]*Namespace),
+		open: make(map[thing]*Object), namespaces: make(map[space]*Namespace), first: make(map[uint64]uint64),
 	}
 	for _, n := range before.Namespaces {
+		l.first[n.Inode] = n.ID
 		for _, o := range n.Objects {
 			l.existed[thing{space{n.Inode, 0, 1}, o.Kind, o.Name, o.ID}] = n.ID
 		}
@@ -321,8 +323,12 @@ func (l *Ledger) bury(o *Object) {
 
 // Settle closes the account with a look at what is there: taken when all that
 // the command did had been told. Gone says whether a namespace that is not in it
-// is gone for certain.
-func (l *Ledger) Settle(now *snapshot.Snapshot, gone func(*event.Namespace) bool) *Account {
+// is gone for certain. Where something was missed, events or the following of
+// processes, whatever nobody is known to have made may be the command's.
+func (l *Ledger) Settle(now *snapshot.Snapshot, missed bool, gone func(*event.Namespace) bool) *Account {
+	if missed || l.account.Lost+l.account.Skipped > 0 {
+		l.suspect(now)
+	}
 	for t, o := range l.open {
 		l.settle(t, o, now, gone)
 	}
@@ -330,6 +336,33 @@ func (l *Ledger) Settle(now *snapshot.Snapshot, gone func(*event.Namespace) bool
 		slices.SortStableFunc(*objects, func(a, b *Object) int { return a.Time.Compare(b.Time) })
 	}
 	return &l.account
+}
+
+// suspect doubts what is there, was not there before, and nobody is known to have
+// made.
+func (l *Ledger) suspect(now *snapshot.Snapshot) {
+	known := make(map[thing]bool, len(l.open)+len(l.rivals))
+	anyGen := func(t thing) thing { t.gen = 0; return t }
+	for t := range l.open {
+		known[anyGen(t)] = true
+	}
+	for t := range l.rivals {
+		known[anyGen(t)] = true
+	}
+	for i := range now.Namespaces {
+		n := &now.Namespaces[i]
+		id, old := l.first[n.Inode]
+		for at, o := range n.Objects {
+			t := thing{space{inode: n.Inode, id: n.ID}, o.Kind, o.Name, o.ID}
+			if _, there := l.before(thing{space{n.Inode, n.ID, 1}, o.Kind, o.Name, o.ID}); there && old && id == n.ID || known[t] {
+				continue
+			}
+			l.doubt(&Object{
+				NS: event.Namespace{Inode: n.Inode, ID: n.ID, Gen: 1, Initial: n.Initial, Label: n.Label}, Object: *o.Event(),
+				Time: time.Unix(o.CTime, 0), found: n, listed: at,
+			}, "events were lost, and nobody saw who made it")
+		}
+	}
 }
 
 func (l *Ledger) settle(t thing, o *Object, now *snapshot.Snapshot, gone func(*event.Namespace) bool) {

@@ -68,13 +68,16 @@ func text(a *ledger.Account) string {
 			words = append(words, fmt.Sprintf("%s %s +%d =%d ?%d -%d !%d", n.String(), kind, c.Created, c.Opened, c.Got, c.Removed, c.Failed))
 		})
 	}
-	for name, objects := range map[string][]*ledger.Object{"left": a.Left, "in use": a.InUse, "doubt": a.Doubt, "died": a.Died} {
-		for _, o := range objects {
+	for _, list := range []struct {
+		name    string
+		objects []*ledger.Object
+	}{{"left", a.Left}, {"in use", a.InUse}, {"doubt", a.Doubt}, {"died", a.Died}} {
+		for _, o := range list.objects {
 			id := o.Object.Name
 			if o.Object.ID != nil {
 				id = fmt.Sprint(*o.Object.ID)
 			}
-			words = append(words, strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", name, o.Object.Kind, id, o.Why)))
+			words = append(words, strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", list.name, o.Object.Kind, id, o.Why)))
 		}
 	}
 	for name, n := range map[string]int{"by others": a.ByOthers, "unseen": a.Unseen, "unplaced": a.Unplaced} {
@@ -149,6 +152,10 @@ func TestAccount(t *testing.T) {
 			"1 msg +1 =0 ?0 -0 !0; doubt: msg 1 its namespace could not be looked into"},
 		{"a second namespace of the inode", holding(listed("msg", 1)), []*event.Event{in(1, 2, did(get, own, "msg", 1))}, holding(listed("msg", 1)), false,
 			"1.2 msg +1 =0 ?0 -0 !0; left: msg 1"},
+		{"unseen, with losses", holding(listed("msg", 1)), []*event.Event{lost(1, true), did(create, own, "msg", 2), did(get, stranger, "msg", 3)},
+			holding(listed("msg", 1), listed("msg", 2), listed("msg", 3), listed("msg", 4)), false,
+			"1 msg +1 =0 ?0 -0 !0; left: msg 2; doubt: msg 4 events were lost, and nobody saw who made it"},
+		{"nothing there, with losses", holding(listed("msg", 1)), []*event.Event{lost(1, true)}, holding(listed("msg", 1)), false, ""},
 		{"unreadable namespace", nil, []*event.Event{{Event: create, Object: &event.Object{Kind: "msg"}}}, nil, false, "unplaced: 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -162,7 +169,7 @@ func TestAccount(t *testing.T) {
 			for _, e := range test.events {
 				l.Apply(e)
 			}
-			got := text(l.Settle(test.now, func(*event.Namespace) bool { return test.gone }))
+			got := text(l.Settle(test.now, false, func(*event.Namespace) bool { return test.gone }))
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -176,7 +183,7 @@ func TestFailed(t *testing.T) {
 	for _, errno := range []string{"ENOSPC", "EACCES", "ENOSPC"} {
 		l.Apply(failed(did(event.ObjectFail, own, "sem", 1), errno))
 	}
-	a := l.Settle(&snapshot.Snapshot{}, nil)
+	a := l.Settle(&snapshot.Snapshot{}, false, nil)
 	if a.Failed("ENOSPC") != 2 || a.Failed("ENOSPC", "EACCES", "EPERM") != 3 || a.Failed() != 0 {
 		t.Error(a.Failed("ENOSPC"), a.Failed("ENOSPC", "EACCES", "EPERM"), a.Failed())
 	}
@@ -190,7 +197,7 @@ func TestDiedIsBounded(t *testing.T) {
 		l.Apply(in(1, gen+1, did(event.ObjectCreate, own, "msg", 0)))
 		l.Apply(in(1, gen+1, &event.Event{Event: event.NamespaceFree}))
 	}
-	if a := l.Settle(&snapshot.Snapshot{}, nil); len(a.Died)+a.DiedMore != n || a.DiedMore == 0 {
+	if a := l.Settle(&snapshot.Snapshot{}, false, nil); len(a.Died)+a.DiedMore != n || a.DiedMore == 0 {
 		t.Error(len(a.Died), a.DiedMore)
 	}
 }
