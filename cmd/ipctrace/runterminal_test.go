@@ -2,6 +2,8 @@ package main
 
 import (
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +24,10 @@ func TestRunTerminal(t *testing.T) {
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = shell.Process.Kill(); _ = shell.Wait() }()
+	defer func() { // all that has the terminal open
+		_ = exec.Command(kerneltest.NeedProgram(t, "pkill"), "-KILL", "-s", strconv.Itoa(shell.Process.Pid)).Run()
+		_ = shell.Wait()
+	}()
 	at := 0
 	// send types keys, and waits until there is something on the terminal since.
 	send := func(keys, want string) {
@@ -33,25 +38,41 @@ func TestRunTerminal(t *testing.T) {
 		}
 		term.awaitAfter(at, want)
 	}
+	// ask does the same, and waits for the prompt behind that: what is typed before
+	// the shell has its terminal back is lost.
+	ask := func(keys, want string) {
+		t.Helper()
+		send(keys, want)
+		for range 400 {
+			if strings.HasSuffix(term.text(), "> ") {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("no prompt: %q", term.text())
+	}
 	const ctrlC, ctrlZ = "\x03", "\x1a"
+	ask("\n", "> ")
 	send("ipctrace run -q -- sh -c 'echo r1eady; sleep 100'\n", "\nr1eady")
-	send(ctrlC, "sh[")
-	send("echo sta''tus $?\n", "status 130")
+	ask(ctrlC, "sh[")
+	ask("echo sta''tus $?\n", "status 130")
 
 	send("ipctrace run -q -- sh -c 'echo r2eady; read x; echo got $x'\n", "\nr2eady")
-	send(ctrlZ, "Stopped")
+	ask(ctrlZ, "Stopped")
 	send("fg\n", "ipctrace run")
 	send("hello\n", "got hello")
 	term.awaitAfter(at, "ended with 0")
+	ask("\n", "> ")
 
 	// A shell in it does the same with jobs of its own, and is stopped as a whole.
-	send("ipctrace run -q -- bash --norc --noediting -i\n", "> ")
-	time.Sleep(500 * time.Millisecond) // its prompt looks like the other's
+	ask("ipctrace run -q -- bash --norc --noediting -i\n", "attached")
 	send("echo in''ner; sleep 100\n", "inner")
-	send(ctrlZ, "Stopped")
-	send("kill %1; suspend\n", "Stopped                 ipctrace run")
+	ask(ctrlZ, "Stopped")
+	ask("kill %1; wait; echo wait''ed\n", "waited")
+	ask("suspend\n", "Stopped                 ipctrace run")
 	send("fg\n", "ipctrace run")
-	send("exit 5\n", "ended with 5")
-	send("echo sta''tus $?\n", "status 5")
-	send("stty size\n", "40 120")
+	time.Sleep(500 * time.Millisecond) // it says nothing when it goes on
+	ask("exit 5\n", "ended with 5")
+	ask("echo sta''tus $?\n", "status 5")
+	ask("stty size\n", "40 120")
 }
