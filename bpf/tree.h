@@ -64,7 +64,9 @@ static __always_inline void enter_tree(struct process *process)
 /*
  * Whether a task is of the tree. A kernel that preempts programs may have skipped
  * the one that runs at a birth: so who descends from a member is one. No stranger
- * does: orphans go to an ancestor of theirs (forget_original_parent, kernel/exit.c).
+ * does, as orphans go to an ancestor of theirs; but for the init of an inner pid
+ * namespace, which also gets those who came in by setns (find_new_reaper,
+ * kernel/exit.c). So nobody in one vouches for a child.
  */
 static __always_inline bool is_followed(struct task_struct *task)
 {
@@ -76,8 +78,12 @@ static __always_inline bool is_followed(struct task_struct *task)
 		return true;
 	for (int i = 0; i < GENERATIONS; i++) {
 		struct process ancestor;
+		struct pid *pid;
 
 		task = TASK_READ(task, real_parent);
+		pid = TASK_READ(task, thread_pid);
+		if (TASK_READ(pid, level))
+			return false;
 		ancestor = process_of(task);
 		if (in_tree(&ancestor)) {
 			enter_tree(&process);

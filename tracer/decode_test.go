@@ -226,7 +226,7 @@ func TestLayout(t *testing.T) {
 	for arch, spec := range objects(t) {
 		for name, typ := range map[string]reflect.Type{
 			"event": reflect.TypeFor[ipctraceEvent](), "counters": reflect.TypeFor[ipctraceCounters](),
-			"selector": reflect.TypeFor[ipctraceSelector](), "mq_event": reflect.TypeFor[ipctraceMqEvent](),
+			"selector": reflect.TypeFor[ipctraceSelector](), "process": reflect.TypeFor[ipctraceProcess](), "mq_event": reflect.TypeFor[ipctraceMqEvent](),
 		} {
 			t.Run(arch+" "+name, func(t *testing.T) {
 				var s *btf.Struct

@@ -3,6 +3,9 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
 )
 
 // ErrNotFollowed: a process could not be followed from its birth.
@@ -32,6 +35,46 @@ func (t *Tracer) Adopt(start func() error) error {
 		err = ErrNotFollowed
 	}
 	return err
+}
+
+// Process is one that is followed. Numbers come back, but not with the same
+// beginning.
+type Process struct {
+	PID   uint32        // in the initial pid namespace
+	Start time.Duration // CLOCK_BOOTTIME, of the initial time namespace
+}
+
+// Followed are the processes that are followed, also those that have ended and
+// that the kernel still holds something of. Not after Close.
+func (t *Tracer) Followed() ([]Process, error) {
+	t.freeing.RLock()
+	defer t.freeing.RUnlock()
+	if t.last.Load() != nil {
+		return nil, nil
+	}
+	for { // a key that goes while it is listed sends the listing back to the beginning, and so often that it gives up
+		all, err := t.listTree()
+		if !errors.Is(err, ebpf.ErrIterationAborted) {
+			return all, err
+		}
+	}
+}
+
+func (t *Tracer) listTree() (all []Process, err error) {
+	var key ipctraceProcess
+	var member uint8
+	seen := make(map[ipctraceProcess]bool)
+	entries := t.coll.Maps[ipctraceMapTree].Iterate()
+	for entries.Next(&key, &member) {
+		if !seen[key] {
+			seen[key] = true
+			all = append(all, Process{PID: key.Pid, Start: time.Duration(key.Start)})
+		}
+	}
+	if err := entries.Err(); err != nil {
+		return nil, fmt.Errorf("list processes followed: %w", err)
+	}
+	return all, nil
 }
 
 func (t *Tracer) setAdopting(yes bool) error {

@@ -28,13 +28,24 @@ func children() map[int]bool {
 	return all
 }
 
-// stopped says whether the command is stopped: the state in /proc/PID/stat, which
-// stands behind the name, and nothing behind that holds a parenthesis.
+// stopped says whether the command is stopped.
 func (c *command) stopped() bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.process.Pid))
+	state, _, ok := statOf(c.process.Pid)
+	return ok && state == 'T'
+}
+
+// statOf is a process's state, and when it began in ticks after boot: fields 3 and
+// 22 of /proc/PID/stat. They stand behind the name, and nothing behind that holds a
+// parenthesis.
+func statOf(pid int) (state byte, start uint64, ok bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return 0, 0, false
 	}
-	_, rest, _ := bytes.Cut(text[max(0, bytes.LastIndexByte(text, ')')):], []byte(") "))
-	return bytes.HasPrefix(rest, []byte("T"))
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return 0, 0, false
+	}
+	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return fields[0][0], start, err == nil
 }

@@ -13,15 +13,16 @@ import (
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
+	"golang.org/x/sys/unix"
 )
 
 // removal is the line that removes an object, "" where none is known.
 func removal(o *ledger.Object) string {
-	ns, _ := o.Place()
+	ns, at := o.Place()
 	command := ""
 	switch obj := &o.Object; obj.Kind {
 	case tracer.MQ.String():
-		return queueRemoval(ns, obj.Name)
+		return queueRemoval(ns, at)
 	case tracer.Msg.String():
 		command = fmt.Sprintf("ipcrm -q %d", *obj.ID)
 	case tracer.Shm.String():
@@ -37,18 +38,26 @@ func removal(o *ledger.Object) string {
 }
 
 // queueRemoval removes a queue through the mqueue filesystem of its namespace,
-// which has to be mounted for that where it is not this program's. No line can
-// be given for a name that a terminal would not show as it is.
-func queueRemoval(ns *snapshot.Namespace, name string) string {
+// which has to be mounted for that where it is not at hand. No line can be given
+// for a name that a terminal would not show as it is.
+func queueRemoval(ns *snapshot.Namespace, at int) string {
+	o := &ns.Objects[at]
 	way, ok := wayInto(ns)
-	if !ok || view.Safe(name, view.Whole) != name {
+	if !ok || view.Safe(o.Name, view.Whole) != o.Name {
 		return ""
 	}
-	file := quoted("/dev/mqueue" + name)
-	if way == "" {
-		return "rm " + file
+	if file := "/dev/mqueue" + o.Name; way == "" && isQueue(file, o.Inode) {
+		return "rm " + quoted(file)
 	}
-	return way + "unshare -m sh -c " + quoted("mount -t mqueue mqueue /dev/mqueue && rm "+file)
+	return way + "unshare -m sh -c " + quoted("mount -t mqueue mqueue /mnt && rm "+quoted("/mnt"+o.Name))
+}
+
+// isQueue says whether a file is the queue with that inode number.
+func isQueue(file string, inode uint64) bool {
+	const mqueueMagic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
+	var st unix.Stat_t
+	var fsys unix.Statfs_t
+	return unix.Statfs(file, &fsys) == nil && fsys.Type == mqueueMagic && unix.Lstat(file, &st) == nil && st.Ino == inode
 }
 
 // wayInto is what runs a command in a namespace: nothing in this program's own.
@@ -87,32 +96,44 @@ func quoted(text string) string {
 }
 
 // cleanUp removes what is left behind and not allowed, and notes of each how that
-// went. A namespace is entered once for all that is in it.
-func cleanUp(r *nsresolve.Resolver, left []view.Leftover) {
+// went. A namespace is entered once for all that is in it. What processes of the
+// command may still use stays.
+func cleanUp(r *nsresolve.Resolver, report *runReport) {
+	left := report.left
 	places := map[*snapshot.Namespace][]int{}
 	var order []*snapshot.Namespace
 	for i := range left {
-		if left[i].Note == noteAllowed {
-			continue
-		}
-		ns, _ := left[i].Place()
-		if places[ns] == nil {
+		switch ns, _ := left[i].Place(); {
+		case left[i].Allowed:
+		case report.running > 0:
+			left[i].Note = noteRunning
+		case places[ns] == nil:
 			order = append(order, ns)
+			fallthrough
+		default:
+			places[ns] = append(places[ns], i)
 		}
-		places[ns] = append(places[ns], i)
 	}
 	for _, ns := range order {
 		errs, err := removeFrom(r, ns, left, places[ns])
 		for n, i := range places[ns] {
-			if err == nil {
-				err = errs[n]
+			failed := err
+			if failed == nil {
+				failed = errs[n]
 			}
-			left[i].Note = noteRemoved
-			if err != nil {
-				left[i].Note = "not removed: " + err.Error()
-			}
+			left[i].Note = outcome(left[i].Object, failed)
 		}
 	}
+}
+
+func outcome(o *ledger.Object, err error) string {
+	if err != nil {
+		return "not removed: " + err.Error()
+	}
+	if s := o.Object.State; s != nil && s.Attached != nil && *s.Attached > 0 {
+		return noteMarked
+	}
+	return noteRemoved
 }
 
 func removeFrom(r *nsresolve.Resolver, ns *snapshot.Namespace, left []view.Leftover, indices []int) ([]error, error) {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,7 @@ type command struct {
 	began   time.Time
 	took    time.Duration
 
+	followed  func() ([]tracer.Process, error)
 	signals   chan os.Signal
 	strangers map[int]bool // children that this program had before
 	ended     bool
@@ -64,6 +66,7 @@ func newCommand(c *cobra.Command, args []string, user string) (*command, error) 
 			return nil, err
 		}
 	}
+	_, _ = os.FindProcess(os.Getpid()) // os tries out pidfds once, with a child that must not be the one that is followed
 	var err error
 	if cmd.path, err = exec.LookPath(args[0]); err != nil && !errors.Is(err, exec.ErrDot) {
 		return nil, notStarted(args[0], err)
@@ -85,7 +88,7 @@ func notStarted(name string, err error) error {
 }
 
 // start starts it. Orphans of its descendants become children of this program,
-// which then notices the end of each.
+// which then can take their ends.
 func (c *command) start() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become the parent of orphans: %w", err)
@@ -98,6 +101,9 @@ func (c *command) start() error {
 	}
 	c.began = time.Now()
 	process, err := os.StartProcess(c.path, c.args, c.attr)
+	if errors.Is(err, unix.ENOEXEC) { // a script that does not say of what: as execvp does
+		process, err = os.StartProcess("/bin/sh", append([]string{"/bin/sh", c.path}, c.args[1:]...), c.attr)
+	}
 	if err != nil {
 		return notStarted(c.args[0], err)
 	}
@@ -109,10 +115,12 @@ func (c *command) start() error {
 // its descendants, and passes signals on. Once the command has ended, a signal
 // ends the waiting.
 func (c *command) wait(detach bool) error {
-	defer signal.Stop(c.signals)
+	const glance = 20 * time.Millisecond
 	over, all := make(chan struct{}), make(chan error, 1)
 	go func() { all <- c.reap(over) }()
 	ended := over
+	look := time.NewTicker(glance)
+	defer look.Stop()
 	for {
 		select {
 		case <-ended:
@@ -122,10 +130,14 @@ func (c *command) wait(detach bool) error {
 				return nil
 			}
 		case err := <-all:
-			if ended != nil && err == nil {
-				c.ended, c.took = true, time.Since(c.began)
+			if err != nil {
+				return err
 			}
-			return err
+			all = nil
+		case <-look.C:
+			if c.ended && c.running() == 0 {
+				return nil
+			}
 		case s := <-c.signals:
 			if c.ended {
 				return nil
@@ -135,11 +147,34 @@ func (c *command) wait(detach bool) error {
 	}
 }
 
+// running is how many processes of the command live, itself included. In an inner
+// pid namespace, where the hooks' numbers mean nothing, it is those that are this
+// program's children.
+func (c *command) running() (n int) {
+	followed, err := c.followed()
+	if err != nil || !initialPIDs() {
+		for pid := range children() {
+			if !c.strangers[pid] {
+				n++
+			}
+		}
+		return n
+	}
+	for _, p := range followed {
+		if state, start, ok := statOf(int(p.PID)); ok && state != 'Z' && state != 'X' && start == uint64(p.Start/tick) {
+			n++
+		}
+	}
+	return n
+}
+
 // passOn sends a signal to the command, unless it is one of those that the
 // terminal sends to the whole group: then the command has got it already.
 func (c *command) passOn(s syscall.Signal) {
 	if (s == unix.SIGINT || s == unix.SIGQUIT) && inForeground() {
-		return
+		if group, err := unix.Getpgid(c.process.Pid); err == nil && group == unix.Getpgrp() {
+			return
+		}
 	}
 	_ = c.process.Signal(s) // it may have ended by now
 }
@@ -165,8 +200,7 @@ func foreground(tty *os.File) int {
 }
 
 // reap takes the end of every child. It closes over at that of the command, and
-// returns when there are no more: a process's children are this program's before
-// its own end shows (exit_notify, kernel/exit.c).
+// returns when there are no more.
 func (c *command) reap(over chan<- struct{}) error {
 	ended := false
 	for {
@@ -186,21 +220,7 @@ func (c *command) reap(over chan<- struct{}) error {
 			c.result, ended = status, true
 			close(over)
 		}
-		if ended && len(c.strangers) > 0 && c.onlyStrangers() {
-			return nil
-		}
 	}
-}
-
-// onlyStrangers says whether the children that are left are those that this
-// program had before it started the command: a shell can become this program.
-func (c *command) onlyStrangers() bool {
-	for pid := range children() {
-		if !c.strangers[pid] {
-			return false
-		}
-	}
-	return true
 }
 
 // stopToo stops this program with the command, so that its shell notices, and
@@ -215,7 +235,7 @@ func (c *command) stopToo() {
 		return // nobody would let it go on
 	}
 	defer tty.Close()
-	if !c.stopped() {
+	if !c.stopped() || unix.Getpid() != unix.Getpgrp() { // likewise: this is no job of its own
 		return
 	}
 	group := foreground(tty)

@@ -190,9 +190,10 @@ func calls(all []*event.Event, pid int) []*event.Event {
 
 // made is a line of internal/ipcmaker.
 type made struct {
-	Call string
-	ID   int32
-	NS   uint64
+	Call  string
+	ID    int32
+	NS    uint64
+	Errno int
 }
 
 // runMaker runs internal/ipcmaker, of this ABI or the 32-bit one.

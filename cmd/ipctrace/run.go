@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/ledger"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/internal/stream"
+	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/nsresolve"
+	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -51,6 +55,7 @@ kernel or these privileges cannot.`,
 // runner is the flags of run.
 type runner struct {
 	sel             selection
+	filter          stream.Filter
 	quiet, json     bool
 	file, user      string
 	detach, cleanup bool
@@ -111,6 +116,7 @@ func (r *runner) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	filter.Followed = true
+	r.filter = filter
 	command, err := newCommand(c, args, r.user)
 	if err != nil {
 		return err
@@ -141,7 +147,7 @@ func (r *runner) open(stderr io.Writer) (io.WriteCloser, error) {
 	if r.file == "" {
 		return unclosed{stderr}, nil
 	}
-	f, err := os.OpenFile(r.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o666)
+	f, err := os.OpenFile(r.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err != nil {
 		return nil, usage(err)
 	}
@@ -164,10 +170,18 @@ func (r *runner) trace(c *cobra.Command, t *trace, command *command, out io.Writ
 	var followed error
 	var wg sync.WaitGroup
 	wg.Go(func() { followed = t.follow(tracing, 0, sink) })
+	command.followed = t.tracer.Followed
 	err := t.tracer.Adopt(command.start)
-	if err == nil {
+	switch {
+	case err == nil:
 		dropRights(r.cleanup)
 		err = command.wait(r.detach)
+	case command.process != nil: // it runs, and nobody follows it
+		_ = command.process.Kill()
+	}
+	running := 0
+	if err == nil {
+		running = command.running()
 	}
 	end(errWork)
 	wg.Wait()
@@ -178,31 +192,56 @@ func (r *runner) trace(c *cobra.Command, t *trace, command *command, out io.Writ
 	if err != nil {
 		return err
 	}
+	r.narrow(found)
 	report := r.settle(t, command, sink.ledger, found)
+	report.running = running
+	if r.cleanup {
+		cleanUp(t.resolver, report)
+	}
 	written := report.write(out, r.json, opts)
 	return r.verdict(report, errors.Join(sink.err, written, out.Close()))
 }
 
-// settle closes the account, and cleans up if that is asked for.
+// narrow leaves in a snapshot what the flags select.
+func (r *runner) narrow(found *snapshot.Snapshot) {
+	found.Namespaces = slices.DeleteFunc(found.Namespaces, func(n snapshot.Namespace) bool {
+		return len(r.filter.Namespaces) > 0 && !slices.Contains(r.filter.Namespaces, n.Inode) || r.filter.Except == n.Inode
+	})
+	for i := range found.Namespaces {
+		n := &found.Namespaces[i]
+		n.Objects = slices.DeleteFunc(n.Objects, func(o sysvipc.Object) bool {
+			return len(r.filter.Kinds) > 0 && !slices.Contains(r.filter.Kinds, o.Kind)
+		})
+	}
+}
+
+// missed are the kinds of object that the hooks may not have seen made.
+func missed(tier tracer.Tier, unfollowed uint64) []string {
+	switch {
+	case unfollowed > 0:
+		return []string{tracer.Msg.String(), tracer.Shm.String(), tracer.Sem.String(), tracer.MQ.String()}
+	case tier == tracer.Syscall:
+		return []string{tracer.MQ.String()} // as files of a mounted filesystem
+	}
+	return nil
+}
+
+// settle closes the account.
 func (r *runner) settle(t *trace, command *command, book *ledger.Ledger, found *snapshot.Snapshot) *runReport {
 	unfollowed := t.tracer.Stats().Unfollowed
-	account := book.Settle(found, unfollowed > 0, func(ns *event.Namespace) bool { return surelyGone(ns, found) })
-	report := &runReport{account: account, command: command, tier: t.tracer.Tier().String(), unfollowed: unfollowed}
+	gone := func(ns *event.Namespace) bool { return surelyGone(ns, found) }
+	account := book.Settle(found, missed(t.tracer.Tier(), unfollowed), gone)
+	report := &runReport{
+		account: account, command: command, tier: t.tracer.Tier().String(), gaps: t.tracer.Gaps(), unfollowed: unfollowed,
+	}
 	for _, o := range account.Left {
-		left := view.Leftover{Object: o, Command: removal(o)}
-		if r.allowed(o) {
-			left.Note = noteAllowed
-		}
-		report.left = append(report.left, left)
+		report.left = append(report.left, view.Leftover{Object: o, Command: removal(o), Allowed: r.allowed(o)})
 	}
 	for _, o := range account.InUse {
 		report.inUse = append(report.inUse, view.Leftover{Object: o})
 	}
 	for _, o := range account.Doubt {
-		report.doubt = append(report.doubt, view.Leftover{Object: o, Note: o.Why})
-	}
-	if r.cleanup {
-		cleanUp(t.resolver, report.left)
+		report.doubt = append(report.doubt, view.Leftover{Object: o, Note: o.Why, Allowed: r.allowed(o)})
 	}
 	return report
 }
@@ -225,14 +264,8 @@ func (r *runner) verdict(report *runReport, written error) error {
 	if written != nil {
 		return fmt.Errorf("write the report: %w", written)
 	}
-	leaks := 0
-	for _, o := range report.left {
-		if o.Note != noteAllowed {
-			leaks++
-		}
-	}
 	switch {
-	case r.failOnLeak > 0 && (leaks >= r.failOnLeak || !report.certain()):
+	case r.failOnLeak > 0 && (notAllowed(report.left) >= r.failOnLeak || !report.certain()):
 		return errFinding
 	case report.account.Failed(r.failOnFail...) > 0:
 		return errFinding

@@ -18,9 +18,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/ipctrace/ipctrace/tracer"
+	"golang.org/x/sys/unix"
 )
 
 // ran is what came of a run: its report, and how it ended.
@@ -102,7 +104,7 @@ func TestKernelRunLeaks(t *testing.T) {
 			case "sem":
 				remove = fmt.Sprintf("ipcrm -s %d", *o.Object.ID)
 			case "mq":
-				remove = "rm /dev/mqueue/ipctrace-left"
+				remove = o.Remove // depends on what is mounted: TestRunRemovalLines
 			}
 			if o.Remove != remove || int(o.Process.PID) != r.PID && initialPIDs() {
 				t.Errorf("%+v, want %q", o, remove)
@@ -367,9 +369,133 @@ func TestKernelRunDetach(t *testing.T) {
 	if _, err := fmt.Sscan(r.stdout, &pid); err != nil {
 		t.Fatalf("%v: %q", err, r.stdout)
 	}
-	if (r.status != 6 || len(r.Left) != 1) && r.sure() || syscall.Kill(pid, syscall.SIGKILL) != nil {
+	if (r.status != 6 || len(r.Left) != 1 || r.Left[0].Note != noteRunning || r.Running != 1) && r.sure() ||
+		syscall.Kill(pid, syscall.SIGKILL) != nil {
 		t.Errorf("exit status %d, %+v", r.status, r.jsonRun)
 	}
+	for _, o := range r.Left {
+		removeLeft(t, o) // not cleaned up: the daemon might use it
+	}
+}
+
+// TestKernelRunQueueFiles: a queue made as a file, which the syscall tier does not
+// see made, is in doubt; one that was there, is removed as a file and made again is
+// the command's.
+func TestKernelRunQueueFiles(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		dir := t.TempDir()
+		if err := unix.Mount("mqueue", dir, "mqueue", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
+		defer os.Remove(dir + "/ipctrace-file")
+		r := runCommand(t, hooks, "--fail-on-leak", "--", "sh", "-c", ": >"+dir+"/ipctrace-file")
+		if len(r.Left)+len(r.Doubt) != 1 || r.status != exitFinding {
+			t.Errorf("made as a file: exit status %d, %+v", r.status, r.jsonRun)
+		}
+		r = runCommand(t, hooks, "--fail-on-leak", "--cleanup", "--", "sh", "-c",
+			"rm "+dir+"/ipctrace-file; "+maker+" keep mq_open:ipctrace-file:0102:0600")
+		if _, err := os.Stat(dir + "/ipctrace-file"); (len(r.Left) != 1 || r.status != exitFinding || err == nil) && r.sure() {
+			t.Errorf("made again: exit status %d, %v, %+v", r.status, err, r.jsonRun)
+		}
+	})
+}
+
+// TestKernelRunReplaced: a stranger's queue that has got the name is no business of
+// the command's.
+func TestKernelRunReplaced(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		file := filepath.Join(t.TempDir(), "report")
+		cmd := exec.Command("ipctrace", "run", hooks, "--json", "--cleanup", "-o", file, "--", "sh", "-c",
+			maker+" keep mq_open:ipctrace-name:0302:0600; echo made; read x")
+		stdin, err1 := cmd.StdinPipe()
+		stdout, err2 := cmd.StdoutPipe()
+		if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		awaitLine(t, stdout, "made")
+		runMaker(t, 64, "keep", "mq_unlink:ipctrace-name", "mq_open:ipctrace-name:0302:0600")
+		stdin.Close()
+		_ = cmd.Wait()
+		if _, calls := runMaker(t, 64, "mq_unlink:ipctrace-name"); calls[0].Errno != 0 {
+			t.Errorf("the stranger's queue is gone: %+v", calls)
+		}
+		var r ran
+		text, err := os.ReadFile(file)
+		if err := errors.Join(err, json.Unmarshal(text, &r.jsonRun)); err != nil {
+			t.Fatal(err)
+		}
+		if (len(r.Left) != 0 || r.ByOthers != 1) && r.sure() {
+			t.Errorf("%+v", r.jsonRun)
+		}
+	})
+}
+
+// TestKernelRunElsewhere: a stranger who comes into the command's pid namespace,
+// and whose orphans its init gets, is none of the command's; and who leaves for
+// another's pid namespace is still followed, and waited for.
+func TestKernelRunElsewhere(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		unchanged(t)
+		dir := t.TempDir()
+		made, goOn := filepath.Join(dir, "made"), filepath.Join(dir, "go")
+		file := filepath.Join(dir, "report")
+		wait := func(file string) string {
+			return "for i in $(seq 300); do [ -e " + file + " ] && break; sleep 0.1; done; "
+		}
+		cmd := exec.Command("ipctrace", "run", hooks, "--json", "-o", file, "--", "unshare", "-p", "-f", "sh", "-c", "touch "+made+"; "+wait(goOn)+"exit 0")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		inner := 0
+		for range 600 {
+			if _, err := os.Stat(made); err == nil {
+				for _, pid := range childrenOf(t, cmd.Process.Pid) {
+					for _, pid := range childrenOf(t, pid) {
+						inner = pid
+					}
+				}
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if inner == 0 {
+			t.Fatal("no process in the pid namespace")
+		}
+		enter := func(script string) []string { return []string{"-t", fmt.Sprint(inner), "-p", "sh", "-c", script} }
+		stranger := filepath.Join(dir, "stranger")
+		out, err := exec.Command("nsenter", enter("(sleep 0.3; "+maker+" keep msgget:0:0600 >"+stranger+") >&- 2>&- & exit 0")...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("nsenter: %v: %s", err, out)
+		}
+		late := runCommand(t, append([]string{hooks, "--", "nsenter"}, enter("(sleep 0.5; exec "+maker+" keep msgget:0:0600) >&- 2>&- <&- & exit 0")...)...)
+		if len(late.Left) != 1 && late.sure() {
+			t.Errorf("who left: %+v", late.jsonRun)
+		}
+		if err := os.WriteFile(goOn, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		var r ran
+		text, err := os.ReadFile(file)
+		if err := errors.Join(err, json.Unmarshal(text, &r.jsonRun)); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Left) != 0 {
+			t.Errorf("who came: %+v", r.Left)
+		}
+		var m struct{ ID int32 }
+		if text, err := os.ReadFile(stranger); err == nil && json.Unmarshal(text, &m) == nil {
+			late.Left = append(late.Left, jsonLeft{Object: &event.Object{Kind: "msg", ID: &m.ID}})
+		}
+		for _, o := range late.Left {
+			removeLeft(t, o)
+		}
+	})
 }
 
 // TestKernelRunStreams: the command has its own stdin, stdout and stderr; what

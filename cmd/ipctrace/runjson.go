@@ -17,7 +17,9 @@ type (
 		Signal     *int          `json:"signal"`
 		From       string        `json:"from"`
 		Seconds    float64       `json:"seconds"`
+		Running    int           `json:"running"`
 		Tier       string        `json:"tier"`
+		Gaps       []string      `json:"gaps"`
 		Namespaces []jsonDoings  `json:"namespaces"`
 		Left       []jsonLeft    `json:"left"`
 		InUse      []jsonLeft    `json:"in_use"`
@@ -64,7 +66,7 @@ func (r *runReport) json() jsonRun {
 	a, c := r.account, r.command
 	j := jsonRun{
 		V: event.Version, Command: c.args, PID: c.process.Pid, Ended: c.ended, From: jsonTime(c.began),
-		Seconds: c.took.Seconds(), Tier: r.tier, Namespaces: []jsonDoings{},
+		Seconds: c.took.Seconds(), Running: r.running, Tier: r.tier, Gaps: append([]string{}, r.gaps...), Namespaces: []jsonDoings{},
 		Left: jsonLeftovers(r.left), InUse: jsonLeftovers(r.inUse), Doubt: jsonLeftovers(r.doubt),
 		Died: []jsonLeft{}, DiedMore: a.DiedMore, ByOthers: a.ByOthers, Unseen: a.Unseen,
 		Lost: jsonRunLosses{a.Lost, a.Skipped, a.Unplaced, r.unfollowed},
@@ -94,12 +96,8 @@ func jsonLeftovers(objects []view.Leftover) []jsonLeft {
 }
 
 func jsonLeftover(o view.Leftover) jsonLeft {
-	j := jsonLeft{
+	return jsonLeft{
 		Time: jsonTime(o.Time), NS: &o.NS, Object: &o.Object.Object, Process: o.Maker, Container: o.Container,
-		Remove: o.Command, Allowed: o.Note == noteAllowed, Note: o.Note,
+		Remove: o.Command, Allowed: o.Allowed, Note: o.Note,
 	}
-	if j.Allowed {
-		j.Note = ""
-	}
-	return j
 }

@@ -18,18 +18,31 @@ type runReport struct {
 	account            *ledger.Account
 	command            *command
 	tier               string
+	gaps               []string
 	unfollowed         uint64 // processes
+	running            int    // processes of the command that still do
 	left, inUse, doubt []view.Leftover
 }
 
 const (
-	noteAllowed = "allowed"
 	noteRemoved = "removed"
+	noteMarked  = "removed: it goes when nobody has it attached"
+	noteRunning = "not removed: processes of the command still run"
 )
 
 // certain says whether no more can be left behind than the report says. What was
 // lost is no matter where all that is there is accounted for.
-func (r *runReport) certain() bool { return r.account.Unplaced == 0 && len(r.doubt) == 0 }
+func (r *runReport) certain() bool { return r.account.Unplaced == 0 && notAllowed(r.doubt) == 0 }
+
+// notAllowed counts those that --leaks-allow does not name.
+func notAllowed(objects []view.Leftover) (n int) {
+	for _, o := range objects {
+		if !o.Allowed {
+			n++
+		}
+	}
+	return n
+}
 
 func (r *runReport) write(w io.Writer, asJSON bool, opts view.Options) error {
 	if asJSON {
@@ -52,13 +65,17 @@ func (r *runReport) write(w io.Writer, asJSON bool, opts view.Options) error {
 func (r *runReport) title() string {
 	c := r.command
 	name := fmt.Sprintf("%s[%d]", view.Safe(path.Base(c.args[0]), 32), c.process.Pid)
+	rest := ""
+	if r.running > 0 {
+		rest = "; " + plural(r.running, "process") + " of it still running"
+	}
 	switch {
 	case !c.ended:
 		return name + " still runs"
 	case c.result.Signaled():
-		return fmt.Sprintf("%s was ended by signal %d after %s", name, c.result.Signal(), c.took.Round(time.Millisecond))
+		return fmt.Sprintf("%s was ended by signal %d after %s%s", name, c.result.Signal(), c.took.Round(time.Millisecond), rest)
 	}
-	return fmt.Sprintf("%s ended with %d after %s", name, c.result.ExitStatus(), c.took.Round(time.Millisecond))
+	return fmt.Sprintf("%s ended with %d after %s%s", name, c.result.ExitStatus(), c.took.Round(time.Millisecond), rest)
 }
 
 // allowance is a pattern of what may be left behind.

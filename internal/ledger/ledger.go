@@ -16,13 +16,17 @@ import (
 // Ledger is for one goroutine. It grows with the objects that are there at once,
 // and with the namespaces that the command used.
 type Ledger struct {
-	existed    map[thing]uint64  // before the command began: the kernel's id of the namespace, which is not in the key
-	first      map[uint64]uint64 // namespaces of that time: inode to id
-	rivals     map[thing]bool    // strangers made them, or may have
+	before     map[thing]uint64   // there before the command began: inode numbers of queues
+	rivals     map[thing]uint64   // strangers made them, or may have: likewise
+	looked     map[space]lookedAt // namespaces of which it is known what was in them before
+	marked     map[thing]bool     // segments of others that the command removed while they were attached
 	open       map[thing]*Object
 	namespaces map[space]*Namespace
 	account    Account
 }
+
+// lookedAt says what of a namespace is known from before.
+type lookedAt struct{ objects, queues bool }
 
 // Account is what comes of it.
 type Account struct {
@@ -71,7 +75,8 @@ type Object struct {
 	Time      time.Time // when
 	Why       string    // of Account.Doubt
 
-	certain bool // the hooks saw it made
+	certain bool // the hooks saw it made, or nobody else can have
+	unknown bool // whether it was there before
 	rival   bool // a stranger got it too, by a call that may have made it
 	marked  bool // it goes when nobody has it attached
 	by      bool // … and the command marked it
@@ -106,34 +111,46 @@ func thingOf(ns *event.Namespace, o *event.Object) thing {
 	return t
 }
 
-const mq = "mq"
+// inodeOf is the inode number of a queue, 0 where it is not known.
+func inodeOf(o *event.Object) uint64 {
+	if o.Inode == nil {
+		return 0
+	}
+	return *o.Inode
+}
+
+// has says whether a thing is among those: a queue by that number, if both are known.
+func has(things map[thing]uint64, t thing, inode uint64) bool {
+	known, ok := things[t]
+	return ok && same(known, inode)
+}
+
+func same(a, b uint64) bool { return a == 0 || b == 0 || a == b }
+
+const mq, segment = "mq", "shm"
 
 // New begins an account, with what was there before the command began: in the
 // trace each of those namespaces is the first of its inode number.
 func New(before *snapshot.Snapshot) *Ledger {
 	l := &Ledger{
-		existed: make(map[thing]uint64), rivals: make(map[thing]bool),
-		open: make(map[thing]*Object), namespaces: make(map[space]*Namespace), first: make(map[uint64]uint64),
+		before: make(map[thing]uint64), rivals: make(map[thing]uint64), looked: make(map[space]lookedAt),
+		marked: make(map[thing]bool), open: make(map[thing]*Object), namespaces: make(map[space]*Namespace),
 	}
-	for _, n := range before.Namespaces {
-		l.first[n.Inode] = n.ID
+	for i := range before.Namespaces {
+		n := &before.Namespaces[i]
+		l.looked[firstOf(n)] = lookedAt{objects: n.Err == nil, queues: n.Err == nil && n.MQ == nil}
 		for _, o := range n.Objects {
-			l.existed[thing{space{n.Inode, 0, 1}, o.Kind, o.Name, o.ID}] = n.ID
+			l.before[listed(firstOf(n), &o)] = o.Inode
 		}
 	}
 	return l
 }
 
-// before is t as the key of existed. One of the two may not know the kernel's id.
-func (l *Ledger) before(t thing) (key thing, existed bool) {
-	id := t.space.id
-	t.space.id = 0
-	was, ok := l.existed[t]
-	return t, ok && (was == id || was == 0 || id == 0)
-}
+func firstOf(n *snapshot.Namespace) space { return space{n.Inode, n.ID, 1} }
 
-// Apply takes an event in: one that was told, or one of a stranger's call that may
-// have made what the command found.
+func listed(in space, o *sysvipc.Object) thing { return thing{in, o.Kind, o.Name, o.ID} }
+
+// Apply takes an event in: one that was told, or one of what strangers did.
 func (l *Ledger) Apply(e *event.Event) {
 	mine := e.Process != nil && e.Process.Followed
 	switch {
@@ -144,8 +161,8 @@ func (l *Ledger) Apply(e *event.Event) {
 	case e.Event.IsObject() && e.NS == nil:
 		l.account.Unplaced++
 	case e.NS == nil:
-	case e.Event == event.NamespaceCreate && mine:
-		l.at(e.NS).Born = true
+	case e.Event == event.NamespaceCreate:
+		l.born(e.NS, mine)
 	case e.Event == event.NamespaceFree:
 		l.end(e.NS)
 	case e.Object == nil:
@@ -157,6 +174,14 @@ func (l *Ledger) Apply(e *event.Event) {
 		l.mark(e, false)
 	case e.Event == event.ObjectRemove, e.Event == event.ObjectMark:
 		l.gone(e)
+	}
+}
+
+// born notes a namespace in which nothing was before.
+func (l *Ledger) born(ns *event.Namespace, mine bool) {
+	l.looked[spaceOf(ns)] = lookedAt{objects: true, queues: true}
+	if mine {
+		l.at(ns).Born = true
 	}
 }
 
@@ -190,7 +215,7 @@ func (l *Ledger) own(e *event.Event) {
 		counts.Created++
 		l.begin(t, e).certain = true
 	case event.ObjectGet:
-		if _, existed := l.before(t); existed || l.open[t] != nil {
+		if l.known(t, e.Object) {
 			counts.Opened++ // whoever made it, this call found it
 		} else {
 			counts.Got++
@@ -209,46 +234,74 @@ func (l *Ledger) own(e *event.Event) {
 		counts.Removed++ // the name leads to it no more
 		l.close(t)
 	case event.ObjectRemove:
-		if e.Object.Kind != mq { // that was told as it was unlinked
-			counts.Removed++
+		counted := e.Object.Kind == mq || l.marked[t] // as it was unlinked, or marked
+		if e.Object.Kind != mq {
 			l.close(t)
 		}
+		if !counted {
+			counts.Removed++
+		}
 	}
+}
+
+// known says whether an object was there before, or the command has got it already.
+func (l *Ledger) known(t thing, o *event.Object) bool {
+	if has(l.before, t, inodeOf(o)) {
+		return true
+	}
+	got := l.open[t]
+	return got != nil && same(inodeOf(&got.Object), inodeOf(o))
 }
 
 // begin notes what the command made, or may have.
 func (l *Ledger) begin(t thing, e *event.Event) *Object {
 	o := &Object{
-		NS: *e.NS, Object: *e.Object, Maker: e.Process, Container: e.Container, Time: e.Time, rival: l.rivals[t],
+		NS: *e.NS, Object: *e.Object, Maker: e.Process, Container: e.Container, Time: e.Time,
+		rival: has(l.rivals, t, inodeOf(e.Object)),
 	}
-	before, _ := l.before(t)
-	delete(l.existed, before) // an id that came back
+	delete(l.before, t) // an id or a name that came back
 	l.open[t] = o
 	return o
 }
 
 // rival notes that a stranger made an object, or may have.
 func (l *Ledger) rival(e *event.Event) {
-	t := thingOf(e.NS, e.Object)
-	if e.Event == event.ObjectCreate {
-		delete(l.open, t) // an id that came back
+	t, inode := thingOf(e.NS, e.Object), inodeOf(e.Object)
+	o := l.open[t]
+	other := o != nil && !same(inodeOf(&o.Object), inode)
+	if o != nil && (other || e.Event == event.ObjectCreate) { // an id or a name that came back
+		delete(l.open, t)
+		l.vanished(o)
+		o = nil
 	}
-	l.rivals[t] = true
-	if o := l.open[t]; o != nil {
+	l.rivals[t] = inode
+	if o != nil {
 		o.rival = true
 	}
 }
 
 // mark notes that a segment was removed while it was attached.
 func (l *Ledger) mark(e *event.Event, mine bool) {
-	if o := l.open[thingOf(e.NS, e.Object)]; o != nil && !o.marked {
+	t := thingOf(e.NS, e.Object)
+	switch o := l.open[t]; {
+	case o == nil && mine && !l.marked[t]:
+		l.marked[t] = true
+		l.at(e.NS).of(e.Object.Kind).Removed++
+	case o != nil && !o.marked:
 		o.marked, o.by = true, mine
 	}
 }
 
 // gone is what others did, or nobody is known to have done, to objects.
 func (l *Ledger) gone(e *event.Event) {
-	o := l.close(thingOf(e.NS, e.Object))
+	t := thingOf(e.NS, e.Object)
+	if o := l.open[t]; o != nil && !same(inodeOf(&o.Object), inodeOf(e.Object)) {
+		return // the end of another queue, which had the name before
+	}
+	if e.Process == nil && e.Cause == "" && e.Object.Kind == segment {
+		return // found out late, and perhaps gone with its namespace: that is told next, or shows in the end
+	}
+	o := l.close(t)
 	switch {
 	case o == nil:
 	case e.Cause == event.CauseNamespace:
@@ -277,19 +330,22 @@ func (l *Ledger) close(t thing) *Object {
 	o := l.open[t]
 	delete(l.open, t)
 	delete(l.rivals, t)
-	before, _ := l.before(t)
-	delete(l.existed, before)
+	delete(l.before, t)
+	delete(l.marked, t)
 	if o != nil {
-		l.weigh(o)
+		l.weigh(t, o)
 	}
 	return o
 }
 
 // weigh says whether the command made an object that the hooks saw it get. The
-// call that made it has ended, or will before the account is settled. If nobody
-// but the command got it by a call that may have made it, the command did.
-func (l *Ledger) weigh(o *Object) {
-	if o.certain || o.rival || l.account.Lost+l.account.Skipped > 0 {
+// call that made it has ended, or will before the account is settled. If it was
+// not there before, and nobody but the command got it by a call that may have made
+// it, the command did.
+func (l *Ledger) weigh(t thing, o *Object) {
+	looked := l.looked[t.space]
+	o.unknown = !looked.objects && t.kind != mq || !looked.queues && t.kind == mq
+	if o.certain || o.rival || o.unknown || l.account.Lost+l.account.Skipped > 0 {
 		return
 	}
 	o.certain = true
@@ -300,16 +356,22 @@ func (l *Ledger) weigh(o *Object) {
 
 // end ends a namespace with all that is in it.
 func (l *Ledger) end(ns *event.Namespace) {
-	n := l.namespaces[spaceOf(ns)]
-	if n == nil {
-		return
-	}
-	n.Ended = true
 	for t, o := range l.open {
 		if t.space == spaceOf(ns) {
 			l.close(t)
 			l.bury(o)
 		}
+	}
+	for _, things := range []map[thing]uint64{l.before, l.rivals} {
+		for t := range things {
+			if t.space == spaceOf(ns) {
+				delete(things, t)
+			}
+		}
+	}
+	delete(l.looked, spaceOf(ns))
+	if n := l.namespaces[spaceOf(ns)]; n != nil {
+		n.Ended = true
 	}
 }
 
@@ -323,12 +385,14 @@ func (l *Ledger) bury(o *Object) {
 
 // Settle closes the account with a look at what is there: taken when all that
 // the command did had been told. Gone says whether a namespace that is not in it
-// is gone for certain. Where something was missed, events or the following of
-// processes, whatever nobody is known to have made may be the command's.
-func (l *Ledger) Settle(now *snapshot.Snapshot, missed bool, gone func(*event.Namespace) bool) *Account {
-	if missed || l.account.Lost+l.account.Skipped > 0 {
-		l.suspect(now)
+// is gone for certain. What may have been missed are kinds of which events were lost, or
+// that the hooks do not see all of: of those whatever nobody is known to have made may
+// be the command's. After a loss that is all kinds.
+func (l *Ledger) Settle(now *snapshot.Snapshot, missed []string, gone func(*event.Namespace) bool) *Account {
+	if l.account.Lost+l.account.Skipped > 0 {
+		missed = kinds
 	}
+	l.suspect(now, missed)
 	for t, o := range l.open {
 		l.settle(t, o, now, gone)
 	}
@@ -340,36 +404,39 @@ func (l *Ledger) Settle(now *snapshot.Snapshot, missed bool, gone func(*event.Na
 
 // suspect doubts what is there, was not there before, and nobody is known to have
 // made.
-func (l *Ledger) suspect(now *snapshot.Snapshot) {
-	known := make(map[thing]bool, len(l.open)+len(l.rivals))
-	anyGen := func(t thing) thing { t.gen = 0; return t }
-	for t := range l.open {
-		known[anyGen(t)] = true
+func (l *Ledger) suspect(now *snapshot.Snapshot, missed []string) {
+	if len(missed) == 0 {
+		return
 	}
-	for t := range l.rivals {
-		known[anyGen(t)] = true
+	known := make(map[thing]bool, len(l.open)+len(l.rivals)+len(l.before))
+	note := func(t thing) { t.gen = 0; known[t] = true }
+	for t := range l.open {
+		note(t)
+	}
+	for _, things := range []map[thing]uint64{l.rivals, l.before} {
+		for t := range things {
+			note(t)
+		}
 	}
 	for i := range now.Namespaces {
 		n := &now.Namespaces[i]
-		id, old := l.first[n.Inode]
 		for at, o := range n.Objects {
-			t := thing{space{inode: n.Inode, id: n.ID}, o.Kind, o.Name, o.ID}
-			if _, there := l.before(thing{space{n.Inode, n.ID, 1}, o.Kind, o.Name, o.ID}); there && old && id == n.ID || known[t] {
+			if !slices.Contains(missed, o.Kind) || known[listed(space{inode: n.Inode, id: n.ID}, &o)] {
 				continue
 			}
 			l.doubt(&Object{
 				NS: event.Namespace{Inode: n.Inode, ID: n.ID, Gen: 1, Initial: n.Initial, Label: n.Label}, Object: *o.Event(),
 				Time: time.Unix(o.CTime, 0), found: n, listed: at,
-			}, "events were lost, and nobody saw who made it")
+			}, "nobody saw who made it")
 		}
 	}
 }
 
 func (l *Ledger) settle(t thing, o *Object, now *snapshot.Snapshot, gone func(*event.Namespace) bool) {
 	i := slices.IndexFunc(now.Namespaces, func(n snapshot.Namespace) bool {
-		return n.Inode == t.inode && (n.ID == t.space.id || n.ID == 0 || t.space.id == 0)
+		return n.Inode == t.inode && same(n.ID, t.space.id)
 	})
-	l.weigh(o)
+	l.weigh(t, o)
 	switch {
 	case i < 0 && gone(&o.NS):
 		l.end(&o.NS)
@@ -382,7 +449,7 @@ func (l *Ledger) settle(t thing, o *Object, now *snapshot.Snapshot, gone func(*e
 		return
 	}
 	n := &now.Namespaces[i]
-	at := slices.IndexFunc(n.Objects, func(f sysvipc.Object) bool { return f.Kind == t.kind && f.ID == t.id && f.Name == t.name })
+	at := slices.IndexFunc(n.Objects, func(f sysvipc.Object) bool { return o.isListed(&f) })
 	switch {
 	case at < 0 && t.kind == mq && n.MQ != nil:
 		l.doubt(o, "the queues of its namespace could not be listed")
@@ -394,15 +461,29 @@ func (l *Ledger) settle(t thing, o *Object, now *snapshot.Snapshot, gone func(*e
 	o.found, o.listed = n, at
 	o.Object = *n.Objects[at].Event()
 	switch {
-	case o.certain && n.Objects[at].Mode&sysvipc.Dest != 0:
+	case n.Objects[at].Mode&sysvipc.Dest != 0 && t.kind == segment:
 		l.account.InUse = append(l.account.InUse, o)
 	case o.certain:
 		l.account.Left = append(l.account.Left, o)
 	case o.rival:
 		l.doubt(o, "others got it too, and the hooks cannot tell who made it")
+	case o.unknown:
+		l.doubt(o, "what was in its namespace before is not known")
 	default:
 		l.doubt(o, "events were lost, and others may have made it")
 	}
+}
+
+// isListed says whether the kernel's list means this object: ids and names come
+// back, but hardly with the same key or number.
+func (o *Object) isListed(f *sysvipc.Object) bool {
+	switch {
+	case f.Kind != o.Object.Kind:
+		return false
+	case f.Kind == mq:
+		return f.Name == o.Object.Name && same(f.Inode, inodeOf(&o.Object))
+	}
+	return f.ID == *o.Object.ID && (event.Key(f.Key) == o.Object.Key || f.Mode&sysvipc.Dest != 0)
 }
 
 func (l *Ledger) doubt(o *Object, why string) {

@@ -25,19 +25,16 @@ type Filter struct {
 // wants says whether e is about something that is to be shown. What happens to
 // something that was shown is shown too, whoever does it.
 func (f *Filter) wants(e *event.Event, known *inventory.Inventory) bool {
-	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e) || f.rival(e))
+	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e))
 }
 
-// names says whether e is to be told, not only to be taken in.
-func (f *Filter) names(e *event.Event) bool {
-	return (len(f.Events) == 0 || slices.Contains(f.Events, e.Event)) && !f.rival(e)
-}
+// names says whether events of the type are to be told.
+func (f *Filter) names(t event.Type) bool { return len(f.Events) == 0 || slices.Contains(f.Events, t) }
 
-// rival says whether e is a stranger's call that may have made an object that
-// those who are followed found: who weighs what they made needs to know.
-func (f *Filter) rival(e *event.Event) bool {
-	return f.Followed && e.Process != nil && !e.Process.Followed &&
-		(e.Event == event.ObjectCreate || e.Event == event.ObjectGet)
+// foreign says whether e is what strangers did while others are followed. It is
+// not told, but who weighs what those who are followed made needs to know.
+func (f *Filter) foreign(e *event.Event) bool {
+	return f.Followed && e.NS != nil && (e.Process == nil || !e.Process.Followed)
 }
 
 func (f *Filter) place(e *event.Event) bool {

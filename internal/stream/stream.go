@@ -64,8 +64,11 @@ func (s *Stream) Events(t *tracer.Event) []*event.Event {
 	events = append(events, s.replaced(e)...)
 	s.look.note(e)
 	wanted := s.filter.wants(e, s.inventory) && !s.marked(e)
-	if !wanted || !s.filter.names(e) {
+	if !wanted || !s.filter.names(e.Event) {
 		s.filtered++
+	}
+	if !wanted && s.filter.foreign(e) {
+		return append(events, e)
 	}
 	return s.pass(events, e, &s.written, wanted)
 }
@@ -75,7 +78,7 @@ func (s *Stream) pass(events []*event.Event, e *event.Event, counter *uint64, wa
 	if !wanted {
 		return events
 	}
-	if s.filter.names(e) {
+	if s.filter.names(e.Event) {
 		*counter++
 		s.number(e)
 	}

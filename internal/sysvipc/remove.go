@@ -59,10 +59,35 @@ func (o *Object) Remove() error {
 		if err != nil {
 			return fmt.Errorf("remove queue: %w", err)
 		}
+		if gone, err := o.isReplaced(); gone || err != nil {
+			return err
+		}
 		_, _, errno = unix.Syscall(unix.SYS_MQ_UNLINK, uintptr(unsafe.Pointer(name)), 0, 0)
 	}
 	if errno == 0 || errors.Is(errno, unix.EINVAL) || errors.Is(errno, unix.EIDRM) || errors.Is(errno, unix.ENOENT) {
 		return nil
 	}
 	return fmt.Errorf("remove %s: %w", o.Kind, errno)
+}
+
+// isReplaced says whether a queue's name is another one's by now. Between this and
+// its removal it can become so still: the kernel removes queues by name alone.
+func (o *Object) isReplaced() (bool, error) {
+	if o.Inode == 0 {
+		return false, nil
+	}
+	dir, err := mountQueues()
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	var st unix.Stat_t
+	err = unix.Fstatat(int(dir.Fd()), strings.TrimPrefix(o.Name, "/"), &st, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.ENOENT) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("remove mq: %w", err)
+	}
+	return st.Ino != o.Inode, nil
 }

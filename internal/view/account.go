@@ -15,7 +15,8 @@ import (
 type Leftover struct {
 	*ledger.Object
 	Command string // "ipcrm -q 5"; "": nothing that is known
-	Note    string // "removed", "allowed"; or why it is not certain
+	Allowed bool   // to be left behind
+	Note    string // "removed"; or why it is not certain
 }
 
 // accountShown is how many rows a table has; --json has them all.
@@ -148,7 +149,12 @@ func leftoverCells(o Leftover, opts Options) []string {
 		owner = opts.Users.Name(*o.Object.Object.UID)
 	}
 	obj := &o.Object.Object
-	last := strings.Join(slices.DeleteFunc([]string{o.Command, noteAside(o.Note)}, func(s string) bool { return s == "" }), "  ")
+	allowed := ""
+	if o.Allowed {
+		allowed = "allowed"
+	}
+	aside := []string{o.Command, noteAside(allowed), noteAside(o.Note)}
+	last := strings.Join(slices.DeleteFunc(aside, func(s string) bool { return s == "" }), "  ")
 	return []string{
 		Safe(obj.Kind, maxWord), id, keyText(obj.Kind, obj.Key, obj.Name, maxName), owner, modeTold(obj),
 		sizeText(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(usedText(obj.State)),

@@ -57,7 +57,7 @@ func FuzzViews(f *testing.F) {
 		if err := Listing(&out, []ListedNamespace{listed}, plainOptions()); err != nil {
 			t.Fatal(err)
 		}
-		a := book.Settle(&snapshot.Snapshot{}, false, func(*event.Namespace) bool { return len(log)%2 == 0 })
+		a := book.Settle(&snapshot.Snapshot{}, nil, func(*event.Namespace) bool { return len(log)%2 == 0 })
 		doubt := leftovers(a.Doubt)
 		for i := range doubt {
 			doubt[i].Note = a.Doubt[i].Why
