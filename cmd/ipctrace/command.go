@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -87,15 +88,18 @@ func notStarted(name string, err error) error {
 	return fmt.Errorf("start %s: %w%w", name, err, commandStatus(status))
 }
 
-// start starts it. Orphans of its descendants become children of this program,
-// which then can take their ends.
-func (c *command) start() error {
+// start starts it, unless ctx has ended. Orphans of its descendants become children
+// of this program, which then can take their ends.
+func (c *command) start(ctx context.Context) error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become the parent of orphans: %w", err)
 	}
 	c.strangers = children()
 	signal.Notify(c.signals, passed...) // before it can be expected of this program
-	if len(ignored) > 0 {               // none would be all
+	if ctx.Err() != nil {
+		return errNotBegun
+	}
+	if len(ignored) > 0 { // none would be all
 		signal.Ignore(ignored...) // handlers do not outlive execve, and this does
 		defer signal.Notify(c.signals, ignored...)
 	}
