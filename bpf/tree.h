@@ -70,10 +70,11 @@ static __always_inline void enter_tree(struct process *process)
  */
 static __always_inline bool is_followed(struct task_struct *task)
 {
-	struct process process = process_of(task);
+	struct process process;
 
 	if (!select_tree)
 		return false;
+	process = process_of(task);
 	if (in_tree(&process))
 		return true;
 	for (int i = 0; i < GENERATIONS; i++) {
