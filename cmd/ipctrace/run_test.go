@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -292,6 +293,11 @@ func TestKernelRunDoubt(t *testing.T) {
 // the tracing.
 func TestKernelRunSignals(t *testing.T) {
 	kerneltest.NeedRoot(t)
+	// Who runs the tests may ignore some of these, and what is ignored is inherited.
+	// What is handled is not.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
+	defer signal.Stop(handled)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGQUIT} {
 		cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c",
 			fmt.Sprintf("trap 'exit 9' %d; echo ready; while :; do sleep 0.05; done", s))
@@ -304,7 +310,9 @@ func TestKernelRunSignals(t *testing.T) {
 		if err := cmd.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
+		hang := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
+		hang.Stop()
 		if status := cmd.ProcessState.ExitCode(); status != 9 {
 			t.Errorf("%v: exit status %d", s, status)
 		}
@@ -328,6 +336,16 @@ func TestKernelRunSignals(t *testing.T) {
 	_ = cmd.Wait()
 	if status := cmd.ProcessState.ExitCode(); status != 4 || syscall.Kill(pid, syscall.SIGKILL) != nil {
 		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestKernelRunIgnored: what nohup ignores, the command ignores.
+func TestKernelRunIgnored(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	out, err := exec.Command("sh", "-c", "trap '' HUP INT; exec ipctrace run -q -- grep SigIgn /proc/self/status").Output()
+	var mask uint64
+	if _, scanErr := fmt.Sscanf(string(out), "SigIgn:\t%x", &mask); err != nil || scanErr != nil || mask&3 != 3 {
+		t.Errorf("%v, %v: %q", err, scanErr, out)
 	}
 }
 
