@@ -37,7 +37,9 @@ type ran struct {
 func runCommand(t *testing.T, args ...string) ran {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report")
-	cmd := exec.Command("ipctrace", append([]string{"run", "--json", "-o", file}, args...)...)
+	// Not auto, if the test does not say: it tries out hooks, which takes most of the time.
+	hooks := "--hooks=" + kerneltest.Tiers()[0].String()
+	cmd := exec.Command("ipctrace", append([]string{"run", hooks, "--json", "-o", file}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
