@@ -238,8 +238,8 @@ func TestKernelHooksForced(t *testing.T) {
 	}
 }
 
-// TestKernelFlags: the filters, in one session each.
-func TestKernelFlags(t *testing.T) {
+// TestFlags: the filters, in one session each.
+func TestFlags(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	for _, test := range []struct {
 		name string

@@ -148,9 +148,9 @@ func removeLeft(t *testing.T, o jsonLeft) {
 	runMaker(t, 64, args...)
 }
 
-// TestKernelRunStatus: the exit status is the command's, but for findings that
+// TestRunStatus: the exit status is the command's, but for findings that
 // were asked for.
-func TestKernelRunStatus(t *testing.T) {
+func TestRunStatus(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	unchanged(t)
 	maker := kerneltest.Maker64(t)
@@ -291,9 +291,9 @@ func TestKernelRunDoubt(t *testing.T) {
 	})
 }
 
-// TestKernelRunSignals: signals are passed on, and once the command has ended end
+// TestRunSignals: signals are passed on, and once the command has ended end
 // the tracing.
-func TestKernelRunSignals(t *testing.T) {
+func TestRunSignals(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	// Who runs the tests may ignore some of these, and what is ignored is inherited.
 	// What is handled is not.
@@ -341,8 +341,8 @@ func TestKernelRunSignals(t *testing.T) {
 	}
 }
 
-// TestKernelRunIgnored: what nohup ignores, the command ignores.
-func TestKernelRunIgnored(t *testing.T) {
+// TestRunIgnored: what nohup ignores, the command ignores.
+func TestRunIgnored(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	out, err := exec.Command("sh", "-c", "trap '' HUP INT; exec ipctrace run -q -- grep SigIgn /proc/self/status").Output()
 	var mask uint64
@@ -379,8 +379,8 @@ func awaitOrphan(t *testing.T, pid, parent int) {
 	t.Fatal("is no orphan")
 }
 
-// TestKernelRunDetach: with --detach-on-exit descendants are left alone.
-func TestKernelRunDetach(t *testing.T) {
+// TestRunDetach: with --detach-on-exit descendants are left alone.
+func TestRunDetach(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	unchanged(t)
 	r := runCommand(t, "--detach-on-exit", "--cleanup", "--", "sh", "-c",
@@ -422,9 +422,9 @@ func TestKernelRunQueueFiles(t *testing.T) {
 	})
 }
 
-// TestKernelRunReplaced: a stranger's queue that has got the name is no business of
+// TestRunReplaced: a stranger's queue that has got the name is no business of
 // the command's.
-func TestKernelRunReplaced(t *testing.T) {
+func TestRunReplaced(t *testing.T) {
 	maker := kerneltest.Maker64(t)
 	eachTierRun(t, func(t *testing.T, hooks string) {
 		file := filepath.Join(t.TempDir(), "report")
@@ -453,10 +453,10 @@ func TestKernelRunReplaced(t *testing.T) {
 	})
 }
 
-// TestKernelRunElsewhere: a stranger who comes into the command's pid namespace,
+// TestRunElsewhere: a stranger who comes into the command's pid namespace,
 // and whose orphans its init gets, is none of the command's; and who leaves for
 // another's pid namespace is still followed, and waited for.
-func TestKernelRunElsewhere(t *testing.T) {
+func TestRunElsewhere(t *testing.T) {
 	maker := kerneltest.Maker64(t)
 	eachTierRun(t, func(t *testing.T, hooks string) {
 		unchanged(t)
@@ -518,9 +518,9 @@ func TestKernelRunElsewhere(t *testing.T) {
 	})
 }
 
-// TestKernelRunStreams: the command has its own stdin, stdout and stderr; what
+// TestRunStreams: the command has its own stdin, stdout and stderr; what
 // ipctrace says cannot be written is no matter for it.
-func TestKernelRunStreams(t *testing.T) {
+func TestRunStreams(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "cat; echo aside >&2")
 	cmd.Stdin = strings.NewReader("through\n")
@@ -540,8 +540,8 @@ func TestKernelRunStreams(t *testing.T) {
 	}
 }
 
-// TestKernelRunKilled: the command outlives ipctrace.
-func TestKernelRunKilled(t *testing.T) {
+// TestRunKilled: the command outlives ipctrace.
+func TestRunKilled(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	done := filepath.Join(t.TempDir(), "done")
 	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "echo ready; read x; touch "+done)
@@ -563,8 +563,8 @@ func TestKernelRunKilled(t *testing.T) {
 	t.Error("the command did not go on")
 }
 
-// TestKernelRunUser: the command is another user's, in what counts.
-func TestKernelRunUser(t *testing.T) {
+// TestRunUser: the command is another user's, in what counts.
+func TestRunUser(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/0")
 	t.Setenv("KEPT", "yes")
