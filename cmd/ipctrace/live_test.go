@@ -113,8 +113,8 @@ func TestKernelLiveLines(t *testing.T) {
 	}
 }
 
-// TestKernelLiveEnds: everything that ends a session, and its exit status.
-func TestKernelLiveEnds(t *testing.T) {
+// TestLiveEnds: everything that ends a session, and its exit status.
+func TestLiveEnds(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	t.Run("count", func(t *testing.T) {
 		s := begin(t, nil, "live", "--json", "--count", "2", "--comm", "counted")
