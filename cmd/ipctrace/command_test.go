@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
+)
+
+// TestRunSignals: signals are passed on, and once the command has ended end
+// the tracing.
+func TestRunSignals(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	// Who runs the tests may ignore some of these, and what is ignored is inherited.
+	// What is handled is not.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
+	defer signal.Stop(handled)
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGQUIT} {
+		cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c",
+			fmt.Sprintf("trap 'exit 9' %d; echo ready; while :; do sleep 0.05; done", s))
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal
+		stdout, err := cmd.StdoutPipe()
+		if err := errors.Join(err, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		awaitLine(t, stdout, "ready")
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		hang := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		hang.Stop()
+		if status := cmd.ProcessState.ExitCode(); status != 9 {
+			t.Errorf("%v: exit status %d", s, status)
+		}
+	}
+
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "(sleep 60 <&- >&- 2>&- & echo $!); exit 4")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	stdout, err := cmd.StdoutPipe()
+	if err := errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	pid := 0
+	if _, err := fmt.Fscan(stdout, &pid); err != nil {
+		t.Fatal(err)
+	}
+	awaitOrphan(t, pid, cmd.Process.Pid)
+	time.Sleep(200 * time.Millisecond) // the command itself has a moment to be waited for
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 4 || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestRunIgnored: what nohup ignores, the command ignores.
+func TestRunIgnored(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	out, err := exec.Command("sh", "-c", "trap '' HUP INT; exec ipctrace run -q -- grep SigIgn /proc/self/status").Output()
+	var mask uint64
+	if _, scanErr := fmt.Sscanf(string(out), "SigIgn:\t%x", &mask); err != nil || scanErr != nil || mask&3 != 3 {
+		t.Errorf("%v, %v: %q", err, scanErr, out)
+	}
+}
+
+// awaitLine reads up to a line, and gives those before it.
+func awaitLine(t *testing.T, r io.Reader, want string) (before []string) {
+	t.Helper()
+	for lines := bufio.NewScanner(r); lines.Scan(); before = append(before, lines.Text()) {
+		if lines.Text() == want {
+			return before
+		}
+	}
+	t.Fatalf("no %q, but %q", want, before)
+	return nil
+}
+
+// awaitOrphan waits until a process has become the child of another.
+func awaitOrphan(t *testing.T, pid, parent int) {
+	t.Helper()
+	for range 200 {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), fmt.Sprintf("PPid:\t%d\n", parent)) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("is no orphan")
+}
+
+// TestRunDetach: with --detach-on-exit descendants are left alone.
+func TestRunDetach(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	unchanged(t)
+	r := runCommand(t, "--detach-on-exit", "--cleanup", "--", "sh", "-c",
+		kerneltest.Maker64(t)+" keep msgget:0:0600 >&-; (sleep 60 <&- >&- 2>&- & echo $!); exit 6")
+	var pid int
+	if _, err := fmt.Sscan(r.stdout, &pid); err != nil {
+		t.Fatalf("%v: %q", err, r.stdout)
+	}
+	if (r.status != 6 || len(r.Left) != 1 || r.Left[0].Note != noteRunning || r.Running != 1) && r.sure() ||
+		syscall.Kill(pid, syscall.SIGKILL) != nil {
+		t.Errorf("exit status %d, %+v", r.status, r.jsonRun)
+	}
+	for _, o := range r.Left {
+		removeLeft(t, o) // not cleaned up: the daemon might use it
+	}
+}
+
+// TestRunStreams: the command has its own stdin, stdout and stderr; what
+// ipctrace says cannot be written is no matter for it.
+func TestRunStreams(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "cat; echo aside >&2")
+	cmd.Stdin = strings.NewReader("through\n")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil || stdout.String() != "through\n" || !strings.Contains(stderr.String(), "aside\n") {
+		t.Errorf("%v: %q, %q", err, stdout.String(), stderr.String())
+	}
+	done := filepath.Join(t.TempDir(), "done")
+	maker := kerneltest.Maker64(t)
+	cmd = exec.Command("ipctrace", "run", "-o", "/dev/full", "--", "sh", "-c", maker+" msgget:0:0600; touch "+done)
+	stderr.Reset()
+	cmd.Stderr = &stderr
+	_ = cmd.Run()
+	if _, err := os.Stat(done); err != nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "no space left") {
+		t.Errorf("full disk: %v, %v: %s", err, cmd.ProcessState, stderr.String())
+	}
+}
+
+// TestRunKilled: the command outlives ipctrace.
+func TestRunKilled(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	done := filepath.Join(t.TempDir(), "done")
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "echo ready; read x; touch "+done)
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	awaitLine(t, stdout, "ready")
+	_ = cmd.Process.Kill()
+	_, _ = cmd.Process.Wait()
+	stdin.Close()
+	for range 200 {
+		if _, err := os.Stat(done); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("the command did not go on")
+}
+
+// TestRunUser: the command is another user's, in what counts.
+func TestRunUser(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/0")
+	t.Setenv("KEPT", "yes")
+	r := runCommand(t, "--user=nobody", "--", "sh", "-c", "id -u; id -g; id -G; echo $USER $LOGNAME $HOME $KEPT $XDG_RUNTIME_DIR; grep CapEff /proc/self/status")
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if len(lines) != 5 || lines[0] != "65534" || lines[1] != "65534" || lines[2] != "65534" ||
+		!strings.HasPrefix(lines[3], "nobody nobody /") || !strings.HasSuffix(lines[3], " yes") || lines[4] != "CapEff:\t0000000000000000" {
+		t.Errorf("%q, %s", lines, r.stderr)
+	}
+	if r := runCommand(t, "--user=nobody-there", "--", "true"); r.status != exitUsage {
+		t.Errorf("no such user: exit status %d", r.status)
+	}
+}
+
+// TestKernelRunRights: while the command runs, ipctrace keeps what it needs, and
+// the command has all that it would have without it.
+func TestKernelRunRights(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", "grep CapEff /proc/self/status; echo ready; read x; true")
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	said := awaitLine(t, stdout, "ready")
+	own, err := os.ReadFile("/proc/self/status")
+	if err != nil || !strings.Contains(string(own), said[0]+"\n") {
+		t.Errorf("%v: the command has %q", err, said)
+	}
+	var all uint64
+	for _, c := range needed {
+		all |= 1 << c
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if want := fmt.Sprintf("CapPrm:\t%016x\nCapEff:\t%016x\n", all, all); err != nil || !strings.Contains(string(status), want) && !usesCgo {
+		t.Errorf("%v: want %q in %s", err, want, status)
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
