@@ -58,11 +58,20 @@ func TestRunSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitOrphan(t, pid, cmd.Process.Pid)
-	time.Sleep(200 * time.Millisecond) // the command itself has a moment to be waited for
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	// A signal that comes before the end of the command is noticed is the command's.
+	ended := make(chan struct{})
+	go func() {
+		for range 200 {
+			select {
+			case <-ended:
+				return
+			case <-time.After(100 * time.Millisecond):
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+			}
+		}
+	}()
 	_ = cmd.Wait()
+	close(ended)
 	if status := cmd.ProcessState.ExitCode(); status != 4 || syscall.Kill(pid, syscall.SIGKILL) != nil {
 		t.Errorf("exit status %d", status)
 	}

@@ -68,7 +68,7 @@ func TestRunTerminal(t *testing.T) {
 	ask("ipctrace run -q -- bash --norc --noediting -i\n", "attached")
 	send("echo in''ner; sleep 100\n", "inner")
 	ask(ctrlZ, "Stopped")
-	ask("kill %1; wait; echo wait''ed\n", "waited")
+	ask("kill -KILL %1; wait; echo wait''ed\n", "waited")
 	ask("suspend\n", "Stopped                 ipctrace run")
 	send("fg\n", "ipctrace run")
 	time.Sleep(500 * time.Millisecond) // it says nothing when it goes on
