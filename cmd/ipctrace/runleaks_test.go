@@ -1,8 +1,12 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
@@ -62,5 +66,42 @@ func TestRunFakeroot(t *testing.T) {
 	msg, sem := r.kinds()["msg"], r.kinds()["sem"]
 	if r.status != 0 || msg.Created < 2 || msg.Removed != msg.Created || sem.Created < 1 || sem.Removed != sem.Created {
 		t.Errorf("exit status %d, %+v: %s", r.status, r.kinds(), r.stderr)
+	}
+}
+
+// TestRunRemovalLines: the lines of the report remove what they are about, here in
+// a namespace that a daemon of the command keeps.
+func TestRunRemovalLines(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	kerneltest.NeedProgram(t, "nsenter")
+	done := filepath.Join(t.TempDir(), "done")
+	inside := kerneltest.Maker64(t) + " keep msgget:0:0600 shmget:0:1:0600 semget:0:1:0600 mq_open:a\\ line:0302:0600 >/dev/null; echo $$ >" + done +
+		"; exec sleep 60 <&- >&- 2>&-"
+	r := runCommand(t, "--detach-on-exit", "--", "sh", "-c",
+		"unshare --ipc sh -c '"+inside+"' & while [ ! -s "+done+" ]; do sleep 0.05; done")
+	text, err := os.ReadFile(done)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+	ns, err := openNamespace(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	if before := kernelList(t, ns); len(before) != 4 || len(r.Left) != 4 {
+		t.Fatalf("%q, told %+v", before, r.Left)
+	}
+	for _, o := range r.Left {
+		if out, err := exec.Command("sh", "-c", o.Remove).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", o.Remove, err, out)
+		}
+	}
+	if after := kernelList(t, ns); len(after) != 0 {
+		t.Errorf("still there: %q", after)
 	}
 }
