@@ -184,14 +184,18 @@ func TestRunUser(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/0")
 	t.Setenv("KEPT", "yes")
-	r := runCommand(t, "--user=nobody", "--", "sh", "-c", "id -u; id -g; id -G; echo $USER $LOGNAME $HOME $KEPT $XDG_RUNTIME_DIR; grep CapEff /proc/self/status")
-	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
-	if len(lines) != 5 || lines[0] != "65534" || lines[1] != "65534" || lines[2] != "65534" ||
-		!strings.HasPrefix(lines[3], "nobody nobody /") || !strings.HasSuffix(lines[3], " yes") || lines[4] != "CapEff:\t0000000000000000" {
-		t.Errorf("%q, %s", lines, r.stderr)
+	for _, user := range []string{"nobody", "65534"} {
+		r := runCommand(t, "--user", user, "--", "sh", "-c", "id -u; id -g; id -G; echo $USER $LOGNAME $HOME $KEPT $XDG_RUNTIME_DIR; grep CapEff /proc/self/status")
+		lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+		if len(lines) != 5 || lines[0] != "65534" || lines[1] != "65534" || lines[2] != "65534" ||
+			!strings.HasPrefix(lines[3], "nobody nobody /") || !strings.HasSuffix(lines[3], " yes") || lines[4] != "CapEff:\t0000000000000000" {
+			t.Errorf("%s: %q, %s", user, lines, r.stderr)
+		}
 	}
-	if r := runCommand(t, "--user=nobody-there", "--", "true"); r.status != exitUsage {
-		t.Errorf("no such user: exit status %d", r.status)
+	for _, user := range []string{"nobody-there", "4294967294", "-1"} {
+		if r := runCommand(t, "--user", user, "--", "true"); r.status != exitUsage {
+			t.Errorf("no such user %s: exit status %d", user, r.status)
+		}
 	}
 }
 

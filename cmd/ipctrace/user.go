@@ -12,10 +12,13 @@ import (
 	"github.com/moby/sys/capability"
 )
 
-// become makes a process another user's: its numbers, its groups, and what its
-// environment says of it.
+// become makes a process that of another user, by name or number: its numbers,
+// its groups, and what its environment says of it.
 func become(attr *os.ProcAttr, name string) error {
 	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
 	if err != nil {
 		return usagef("--user: no user %q", name)
 	}
