@@ -140,6 +140,7 @@ func (t *trace) describe(found *snapshot.Snapshot) event.Start {
 		Tier:          t.tracer.Tier().String(),
 		Gaps:          t.gaps(found),
 		Namespaces:    len(found.Namespaces),
+		Objects:       objectsIn(found),
 		Unreadable:    found.Unreadable,
 		ClockOffsetNS: int64(t.tracer.Offset()),
 	}

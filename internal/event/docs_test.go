@@ -85,7 +85,7 @@ func TestDocsNames(t *testing.T) {
 			t.Errorf("nothing about %s", path)
 		}
 	}
-	for _, typ := range append(slices.Clone(event.Types), event.TraceStart, event.TraceStop, event.TraceLost) {
+	for _, typ := range append(slices.Clone(event.Types), event.TraceStart, event.TraceStop, event.TraceLost, event.TraceSeal) {
 		if !strings.Contains(text, "### `"+string(typ)+"`\n") {
 			t.Errorf("nothing about %s", typ)
 		}

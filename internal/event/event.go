@@ -37,6 +37,7 @@ const (
 	TraceStart Type = "trace.start" // first in a stream
 	TraceStop  Type = "trace.stop"  // last in a stream
 	TraceLost  Type = "trace.lost"  // events are missing at this place
+	TraceSeal  Type = "trace.seal"  // vouches for the lines since the last one
 )
 
 // Types that --event takes, in the order in which they are told to users.
@@ -97,6 +98,7 @@ type Event struct {
 	Lost      *Lost      `json:"lost"`
 	Start     *Start     `json:"start"`
 	Stop      *Stop      `json:"stop"`
+	Seal      *Seal      `json:"seal"`
 }
 
 // Namespace is an IPC namespace. Inode numbers are reused at once, so a
@@ -179,10 +181,20 @@ type Lost struct {
 	To    time.Time `json:"to"`
 	// AtMost: the kernel skipped hooks so often; not each need stand for an
 	// event. Otherwise the ring buffer was full, and Count is exact.
-	AtMost bool `json:"at_most"`
+	AtMost bool  `json:"at_most"`
+	Stage  Stage `json:"stage"`
 }
 
-// Start says what the stream is of.
+// Stage is where events were lost.
+type Stage string
+
+// The stages.
+const (
+	StageKernel Stage = ""       // on the way to this program
+	StageOutput Stage = "output" // on the way to this stream: its disk was full, or too slow
+)
+
+// Start says what the stream is of. In a log it also begins each part.
 type Start struct {
 	Tool          string   `json:"tool"` // "ipctrace", with its version
 	Host          string   `json:"host"`
@@ -193,12 +205,45 @@ type Start struct {
 	Gaps          []string `json:"gaps"`   // what this tier cannot see here
 	Filters       []string `json:"filters"`
 	Namespaces    int      `json:"namespaces"`      // IPC namespaces found at the start
+	Objects       int      `json:"objects"`         // objects found in them
 	Unreadable    int      `json:"unreadable"`      // processes whose namespaces could not be read
 	ClockOffsetNS int64    `json:"clock_offset_ns"` // CLOCK_REALTIME − CLOCK_BOOTTIME
+	Log           *Log     `json:"log"`             // nil where the stream is not kept as one
+}
+
+// Log is the place of a stream, or of a part of it, in a log that is kept and
+// sealed.
+type Log struct {
+	ID    string `json:"id"`    // drawn at random when the log was begun, in hexadecimal
+	Part  uint32 `json:"part"`  // 1, 2, …: files, one after the other
+	After string `json:"after"` // hash of the seal before; "" where there is none
+	Torn  *Torn  `json:"torn"`  // nil: the log ended with a whole line
+}
+
+// Torn is half a line that the log ended with when it was continued: who wrote it
+// was killed, or lost power. It was set aside.
+type Torn struct {
+	File   string `json:"file"` // where to: beside the log; any bytes
+	Bytes  uint64 `json:"bytes"`
+	SHA256 string `json:"sha256"` // hexadecimal
+}
+
+// Seal vouches for the bytes from the beginning of the line of the last seal, or
+// of the file where there is none, to the Hash of this one. docs/record.md says
+// how to check it by hand.
+type Seal struct {
+	First     uint64 `json:"first"` // seq of the lines that it seals, without seals; Last < First: there are none
+	Last      uint64 `json:"last"`
+	Late      bool   `json:"late"`      // by who continued the log, for who wrote it and did not come to it
+	CRCs      string `json:"crcs"`      // CRC-32C of each of these lines with its newline, eight hexadecimal digits each
+	Key       string `json:"key"`       // Ed25519 public key, hexadecimal; "": it is not signed
+	Hash      string `json:"hash"`      // SHA-256, hexadecimal
+	Signature string `json:"signature"` // by Key, of the text of Hash; hexadecimal
+	CRC       string `json:"crc"`       // CRC-32C of this line up to its value, likewise
 }
 
 // Stop says why the stream ended, and its totals: Produced = Delivered + Lost,
-// Delivered = Written + Filtered.
+// Delivered + Found = Written + Filtered + Dropped + the lines with Observed.
 type Stop struct {
 	Reason    string `json:"reason"`    // "signal" "duration" "count" "closed pipe" "done"
 	Produced  uint64 `json:"produced"`  // by the kernel, behind its filters
@@ -207,5 +252,6 @@ type Stop struct {
 	Skipped   uint64 `json:"skipped"`  // runs of hooks the kernel skipped: at most so many events more
 	Filtered  uint64 `json:"filtered"` // left out by filters in user space
 	Written   uint64 `json:"written"`  // of delivered, in this stream
-	Found     uint64 `json:"found"`    // events of this stream that were not delivered but found out (Observed)
+	Found     uint64 `json:"found"`    // events that were not delivered but found out (Observed)
+	Dropped   uint64 `json:"dropped"`  // of both, lost on the way to this stream ([StageOutput])
 }

@@ -89,14 +89,14 @@ var session = []example{
 				Tool: "ipctrace v1.0.0", Host: "web-1", BootID: "0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77",
 				Kernel: "6.18.5", Arch: "x86_64", Tier: "fentry", Gaps: []string{},
 				Filters:    []string{"--event=create,open,fail,mark,remove,found,namespace.create,join,free,namespace.found"},
-				Namespaces: 3, Unreadable: 0, ClockOffsetNS: offset,
+				Namespaces: 3, Objects: 1, Unreadable: 0, ClockOffsetNS: offset,
 			}
 		}),
 		`{"v":1,"seq":1,"time":"2026-07-14T04:33:17.000000123Z","boot_ns":3600000000000,"event":"trace.start",` +
 			`"start":{"tool":"ipctrace v1.0.0","host":"web-1","boot_id":"0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77",` +
 			`"kernel":"6.18.5","arch":"x86_64","tier":"fentry","gaps":[],` +
 			`"filters":["--event=create,open,fail,mark,remove,found,namespace.create,join,free,namespace.found"],` +
-			`"namespaces":3,"unreadable":0,"clock_offset_ns":1783999997000000123}}`,
+			`"namespaces":3,"objects":1,"unreadable":0,"clock_offset_ns":1783999997000000123}}`,
 	},
 	{
 		"namespace.found",
@@ -408,7 +408,7 @@ var session = []example{
 			}
 		}),
 		`{"v":1,"seq":21,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"trace.stop",` +
-			`"stop":{"reason":"signal","produced":29,"delivered":17,"lost":12,"skipped":1,"filtered":2,"written":15,"found":2}}`,
+			`"stop":{"reason":"signal","produced":29,"delivered":17,"lost":12,"skipped":1,"filtered":2,"written":15,"found":2,"dropped":0}}`,
 	},
 }
 
@@ -532,7 +532,51 @@ var elsewhere = []example{
 			`"object":{"kind":"sem","id":8},"cause":"rmid",` +
 			`"process":{"pid":63050,"tid":63050,"ns_pid":63050,"ppid":49265,"uid":0,"gid":0,"comm":"ipcrm","parent_comm":"bash","cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},"syscall":"semctl","abi":"x86_64"}`,
 	},
+	{
+		"trace.lost output",
+		happened(9, 3604500000000, event.TraceLost, func(e *event.Event) {
+			e.Lost = &event.Lost{Count: 40, From: e.Time.Add(-time.Second), To: e.Time, Stage: event.StageOutput}
+		}),
+		`{"v":1,"seq":9,"time":"2026-07-14T04:33:21.500000123Z","boot_ns":3604500000000,"event":"trace.lost",` +
+			`"lost":{"count":40,"from":"2026-07-14T04:33:20.500000123Z","to":"2026-07-14T04:33:21.500000123Z","at_most":false,"stage":"output"}}`,
+	},
+	{
+		"trace.seal",
+		happened(10, 3605000000000, event.TraceSeal, func(e *event.Event) {
+			e.Seal = &event.Seal{
+				First: 8, Last: 9, CRCs: "5f0e6a1c9b20d4e7", Key: publicKey,
+				Hash: sealed, Signature: publicKey + sealed, CRC: "c0ffee11",
+			}
+		}),
+		`{"v":1,"seq":10,"time":"2026-07-14T04:33:22.000000123Z","boot_ns":3605000000000,"event":"trace.seal",` +
+			`"seal":{"first":8,"last":9,"crcs":"5f0e6a1c9b20d4e7","key":"` + publicKey + `","hash":"` + sealed +
+			`","signature":"` + publicKey + sealed + `","crc":"c0ffee11"}}`,
+	},
+	{
+		"trace.start in a log that is continued",
+		happened(1, 3610000000000, event.TraceStart, func(e *event.Event) {
+			e.Start = &event.Start{
+				Tool: "ipctrace v1.0.0", Host: "web-1", BootID: "0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77", Kernel: "6.18.5",
+				Arch: "x86_64", Tier: "fentry", ClockOffsetNS: 1783999997000000123,
+				Log: &event.Log{
+					ID: "8c1f6c3ce0a94d53b1f6d0f0a5a27c41", Part: 2, After: sealed,
+					Torn: &event.Torn{File: "trace.jsonl.torn-1024", Bytes: 88, SHA256: publicKey},
+				},
+			}
+		}),
+		`{"v":1,"seq":1,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"trace.start",` +
+			`"start":{"tool":"ipctrace v1.0.0","host":"web-1","boot_id":"0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77","kernel":"6.18.5",` +
+			`"arch":"x86_64","tier":"fentry","gaps":[],"filters":[],"namespaces":0,"objects":0,"unreadable":0,` +
+			`"clock_offset_ns":1783999997000000123,"log":{"id":"8c1f6c3ce0a94d53b1f6d0f0a5a27c41","part":2,"after":"` + sealed +
+			`","torn":{"file":"trace.jsonl.torn-1024","bytes":88,"sha256":"` + publicKey + `"}}}}`,
+	},
 }
+
+// 32 bytes each.
+const (
+	publicKey = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+	sealed    = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+)
 
 // equal takes an empty list and none for the same: the contract writes [].
 var equal = cmpopts.EquateEmpty()

@@ -74,6 +74,20 @@ func (ob *Object) UnmarshalJSON(b []byte) error {
 }
 
 // UnmarshalJSON takes text that is no Unicode from its <name>_hex.
+func (t *Torn) UnmarshalJSON(b []byte) error {
+	type plain Torn
+	line := struct {
+		*plain
+		File foreign `json:"file_hex"`
+	}{plain: (*plain)(t)}
+	if err := json.Unmarshal(b, &line); err != nil {
+		return err
+	}
+	line.File.replace(&t.File)
+	return nil
+}
+
+// UnmarshalJSON takes text that is no Unicode from its <name>_hex.
 func (p *Process) UnmarshalJSON(b []byte) error {
 	type plain Process
 	line := struct {
@@ -107,7 +121,8 @@ func (f foreign) replace(text *string) {
 }
 
 // AppendJSON appends the event as one JSON object, without a newline. What is
-// not printable is escaped, so the line may go to a terminal.
+// not printable is escaped, so the line may go to a terminal. It allocates
+// nothing but room in b.
 func (e *Event) AppendJSON(b []byte) []byte {
 	o := object{b: append(b, '{')}
 	o.uint("v", uint64(e.V))
@@ -117,51 +132,72 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	o.text("event", string(e.Event))
 	o.known("observed", string(e.Observed))
 	if e.NS != nil {
-		o.nested("ns", e.NS.fields)
+		o.open("ns")
+		e.NS.fields(&o)
+		o.close()
 	}
 	if e.From != nil {
-		o.nested("from", e.From.fields)
+		o.open("from")
+		e.From.fields(&o)
+		o.close()
 	}
 	if e.Object != nil {
-		o.nested("object", e.Object.fields)
+		o.open("object")
+		e.Object.fields(&o)
+		o.close()
 	}
 	o.known("cause", string(e.Cause))
 	o.known("errno", e.Errno)
 	if e.Process != nil {
-		o.nested("process", e.Process.fields)
+		o.open("process")
+		e.Process.fields(&o)
+		o.close()
 	}
 	if e.Container != nil {
-		o.nested("container", e.Container.fields)
+		o.open("container")
+		e.Container.fields(&o)
+		o.close()
 	}
 	o.known("syscall", e.Syscall)
 	o.known("abi", e.ABI)
 	if e.Lost != nil {
-		o.nested("lost", e.Lost.fields)
+		o.open("lost")
+		e.Lost.fields(&o)
+		o.close()
 	}
 	if e.Start != nil {
-		o.nested("start", e.Start.fields)
+		o.open("start")
+		e.Start.fields(&o)
+		o.close()
 	}
 	if e.Stop != nil {
-		o.nested("stop", e.Stop.fields)
+		o.open("stop")
+		e.Stop.fields(&o)
+		o.close()
+	}
+	if e.Seal != nil {
+		o.open("seal")
+		e.Seal.fields(&o)
+		o.close()
 	}
 	return append(o.b, '}')
 }
 
 // MarshalJSON writes the namespace as it stands in an event.
-func (n *Namespace) MarshalJSON() ([]byte, error) { return alone(n.fields), nil }
+func (n *Namespace) MarshalJSON() ([]byte, error) { return alone(n), nil }
 
 // MarshalJSON writes the object as it stands in an event.
-func (ob *Object) MarshalJSON() ([]byte, error) { return alone(ob.fields), nil }
+func (ob *Object) MarshalJSON() ([]byte, error) { return alone(ob), nil }
 
 // MarshalJSON writes the process as it stands in an event.
-func (p *Process) MarshalJSON() ([]byte, error) { return alone(p.fields), nil }
+func (p *Process) MarshalJSON() ([]byte, error) { return alone(p), nil }
 
 // MarshalJSON writes the container as it stands in an event.
-func (c *Container) MarshalJSON() ([]byte, error) { return alone(c.fields), nil }
+func (c *Container) MarshalJSON() ([]byte, error) { return alone(c), nil }
 
-func alone(fields func(*object)) []byte {
+func alone(part interface{ fields(o *object) }) []byte {
 	o := object{b: []byte{'{'}}
-	fields(&o)
+	part.fields(&o)
 	return append(o.b, '}')
 }
 
@@ -177,38 +213,42 @@ func (n *Namespace) fields(o *object) {
 
 func (ob *Object) fields(o *object) {
 	o.text("kind", ob.Kind)
-	number(o.int, "id", ob.ID)
+	signed(o, "id", ob.ID)
 	if ob.Kind == kindMQ {
 		o.foreign("name", ob.Name)
-		number(o.uint, "ino", ob.Inode)
+		unsigned(o, "ino", ob.Inode)
 	} else if !ob.Bare || ob.Key != 0 {
-		o.text("key", ob.Key.String())
+		o.name("key")
+		o.b = append(ob.Key.appendTo(append(o.b, '"')), '"')
 	}
-	number(o.uint, "size", ob.Size)
-	number(o.int, "nsems", ob.NSems)
-	number(o.int, "maxmsg", ob.MaxMsg)
-	number(o.int, "msgsize", ob.MsgSize)
+	unsigned(o, "size", ob.Size)
+	signed(o, "nsems", ob.NSems)
+	signed(o, "maxmsg", ob.MaxMsg)
+	signed(o, "msgsize", ob.MsgSize)
 	if !ob.Bare {
-		o.text("mode", ob.Mode.String())
+		o.name("mode")
+		o.b = append(ob.Mode.appendTo(append(o.b, '"')), '"')
 		o.texts("flags", ob.Flags)
 	}
-	number(o.uint, "uid", ob.UID)
-	number(o.uint, "gid", ob.GID)
+	unsigned(o, "uid", ob.UID)
+	unsigned(o, "gid", ob.GID)
 	if ob.State != nil {
-		o.nested("state", ob.State.fields)
+		o.open("state")
+		ob.State.fields(o)
+		o.close()
 	}
 }
 
 func (s *State) fields(o *object) {
-	number(o.uint, "messages", s.Messages)
-	number(o.uint, "bytes", s.Bytes)
-	number(o.uint, "nattch", s.Attached)
-	number(o.uint, "cpid", s.CPID)
-	number(o.uint, "lpid", s.LPID)
-	number(o.uint, "lspid", s.LSPID)
-	number(o.uint, "lrpid", s.LRPID)
-	number(o.uint, "cuid", s.CUID)
-	number(o.uint, "cgid", s.CGID)
+	unsigned(o, "messages", s.Messages)
+	unsigned(o, "bytes", s.Bytes)
+	unsigned(o, "nattch", s.Attached)
+	unsigned(o, "cpid", s.CPID)
+	unsigned(o, "lpid", s.LPID)
+	unsigned(o, "lspid", s.LSPID)
+	unsigned(o, "lrpid", s.LRPID)
+	unsigned(o, "cuid", s.CUID)
+	unsigned(o, "cgid", s.CGID)
 	if !s.CTime.IsZero() {
 		o.time("ctime", s.CTime)
 	}
@@ -245,6 +285,7 @@ func (l *Lost) fields(o *object) {
 	o.time("from", l.From)
 	o.time("to", l.To)
 	o.bool("at_most", l.AtMost)
+	o.known("stage", string(l.Stage))
 }
 
 func (s *Start) fields(o *object) {
@@ -257,8 +298,31 @@ func (s *Start) fields(o *object) {
 	o.texts("gaps", s.Gaps)
 	o.texts("filters", s.Filters)
 	o.uint("namespaces", uint64(s.Namespaces))
+	o.uint("objects", uint64(s.Objects))
 	o.uint("unreadable", uint64(s.Unreadable))
 	o.int("clock_offset_ns", s.ClockOffsetNS)
+	if s.Log != nil {
+		o.open("log")
+		s.Log.fields(o)
+		o.close()
+	}
+}
+
+func (l *Log) fields(o *object) {
+	o.text("id", l.ID)
+	o.uint("part", uint64(l.Part))
+	o.known("after", l.After)
+	if l.Torn != nil {
+		o.open("torn")
+		l.Torn.fields(o)
+		o.close()
+	}
+}
+
+func (t *Torn) fields(o *object) {
+	o.foreign("file", t.File)
+	o.uint("bytes", t.Bytes)
+	o.text("sha256", t.SHA256)
 }
 
 func (s *Stop) fields(o *object) {
@@ -270,6 +334,20 @@ func (s *Stop) fields(o *object) {
 	o.uint("filtered", s.Filtered)
 	o.uint("written", s.Written)
 	o.uint("found", s.Found)
+	o.uint("dropped", s.Dropped)
+}
+
+func (s *Seal) fields(o *object) {
+	o.uint("first", s.First)
+	o.uint("last", s.Last)
+	if s.Late {
+		o.bool("late", true)
+	}
+	o.text("crcs", s.CRCs)
+	o.known("key", s.Key)
+	o.text("hash", s.Hash)
+	o.known("signature", s.Signature)
+	o.text("crc", s.CRC)
 }
 
 // object is a JSON object being written.
@@ -288,6 +366,13 @@ func (o *object) name(name string) {
 	o.b = append(o.b, '"', ':')
 }
 
+func (o *object) open(name string) {
+	o.name(name)
+	o.b, o.more = append(o.b, '{'), false
+}
+
+func (o *object) close() { o.b, o.more = append(o.b, '}'), true }
+
 func (o *object) uint(name string, v uint64) {
 	o.name(name)
 	o.b = strconv.AppendUint(o.b, v, 10)
@@ -303,21 +388,23 @@ func (o *object) bool(name string, v bool) {
 	o.b = strconv.AppendBool(o.b, v)
 }
 
-// number writes one that is known.
-func number[To, N interface {
-	~int32 | ~int64 | ~uint32 | ~uint64
-}](write func(string, To), name string, v *N) {
+// unsigned writes a number that is known.
+func unsigned[N uint32 | uint64](o *object, name string, v *N) {
 	if v != nil {
-		write(name, To(*v))
+		o.uint(name, uint64(*v))
 	}
 }
 
-// nanos is RFC 3339 with all nine digits, so that lines compare as text.
-const nanos = "2006-01-02T15:04:05.000000000Z07:00"
+// signed likewise.
+func signed[N int32 | int64](o *object, name string, v *N) {
+	if v != nil {
+		o.int(name, int64(*v))
+	}
+}
 
 func (o *object) time(name string, t time.Time) {
 	o.name(name)
-	o.b = append(t.UTC().AppendFormat(append(o.b, '"'), nanos), '"')
+	o.b = append(appendTime(append(o.b, '"'), t.UTC()), '"')
 }
 
 func (o *object) text(name, v string) {
@@ -336,8 +423,9 @@ func (o *object) known(name, v string) {
 func (o *object) foreign(name, v string) {
 	o.text(name, v)
 	if !utf8.ValidString(v) {
-		o.name(name + "_hex")
-		o.b = append(hex.AppendEncode(append(o.b, '"'), []byte(v)), '"')
+		o.name(name)
+		o.b = append(o.b[:len(o.b)-len(`":`)], `_hex":"`...)
+		o.b = append(hex.AppendEncode(o.b, []byte(v)), '"')
 	}
 }
 
@@ -353,29 +441,69 @@ func (o *object) texts(name string, vs []string) {
 	o.b = append(o.b, ']')
 }
 
-func (o *object) nested(name string, fields func(*object)) {
-	o.name(name)
-	inner := object{b: append(o.b, '{')}
-	fields(&inner)
-	o.b = append(inner.b, '}')
+// appendTime is RFC 3339 with all nine digits, so that lines compare as text.
+func appendTime(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, "2006-01-02T15:04:05.000000000Z07:00")
+	}
+	hour, minute, second := t.Clock()
+	b = digits(b, year, 4)
+	b = digits(append(b, '-'), int(month), 2)
+	b = digits(append(b, '-'), day, 2)
+	b = digits(append(b, 'T'), hour, 2)
+	b = digits(append(b, ':'), minute, 2)
+	b = digits(append(b, ':'), second, 2)
+	b = digits(append(b, '.'), t.Nanosecond(), 9)
+	return append(b, 'Z')
+}
+
+// digits appends the last width digits of n.
+func digits(b []byte, n, width int) []byte {
+	from := len(b)
+	b = append(b, "000000000"[:width]...)
+	for i := len(b) - 1; i >= from; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
 }
 
 // appendText escapes more than JSON asks: everything that is not printable,
 // among it the C1 controls and the marks that turn the direction of text.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s {
+	plain := 0
+	for plain < len(s) && isPlain(s[plain]) {
+		plain++
+	}
+	b = append(b, s[:plain]...)
+	for _, r := range s[plain:] {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
 		case r == utf8.RuneError || unicode.IsPrint(r):
 			b = utf8.AppendRune(b, r)
 		case r < 0x10000:
-			b = fmt.Appendf(b, `\u%04x`, r)
+			b = appendEscape(b, r)
 		default:
 			r -= 0x10000
-			b = fmt.Appendf(b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+			b = appendEscape(appendEscape(b, 0xd800+r>>10), 0xdc00+r&0x3ff)
 		}
 	}
 	return append(b, '"')
+}
+
+func isPlain(c byte) bool { return ' ' <= c && c <= '~' && c != '"' && c != '\\' }
+
+func appendEscape(b []byte, r rune) []byte {
+	return appendHex(append(b, '\\', 'u'), uint32(r), 4)
+}
+
+// appendHex appends the last width hexadecimal digits of n.
+func appendHex(b []byte, n uint32, width int) []byte {
+	for i := width - 1; i >= 0; i-- {
+		b = append(b, "0123456789abcdef"[n>>(4*i)&0xf])
+	}
+	return b
 }

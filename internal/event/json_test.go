@@ -120,12 +120,18 @@ func TestNames(t *testing.T) {
 		"container":        "object", "container.id": "string", "container.runtime": "string",
 		"syscall": "string", "abi": "string",
 		"lost": "object", "lost.count": "number", "lost.from": "string", "lost.to": "string", "lost.at_most": "bool",
-		"start": "object", "start.tool": "string", "start.host": "string", "start.boot_id": "string",
+		"lost.stage": "string",
+		"start":      "object", "start.tool": "string", "start.host": "string", "start.boot_id": "string",
 		"start.kernel": "string", "start.arch": "string", "start.tier": "string", "start.gaps": "array",
 		"start.filters": "array", "start.namespaces": "number", "start.unreadable": "number", "start.clock_offset_ns": "number",
+		"start.objects": "number", "start.log": "object", "start.log.id": "string", "start.log.part": "number",
+		"start.log.after": "string", "start.log.torn": "object", "start.log.torn.file": "string",
+		"start.log.torn.bytes": "number", "start.log.torn.sha256": "string",
 		"stop": "object", "stop.reason": "string", "stop.produced": "number", "stop.delivered": "number",
 		"stop.lost": "number", "stop.skipped": "number", "stop.filtered": "number", "stop.written": "number",
-		"stop.found": "number",
+		"stop.found": "number", "stop.dropped": "number",
+		"seal": "object", "seal.first": "number", "seal.last": "number", "seal.late": "bool", "seal.crcs": "string",
+		"seal.key": "string", "seal.hash": "string", "seal.signature": "string", "seal.crc": "string",
 	}
 	got := names(t, every("shm").AppendJSON(nil))
 	maps.Copy(got, names(t, every("mq").AppendJSON(nil)))
@@ -210,12 +216,18 @@ func TestAbsent(t *testing.T) {
 		{"loss", event.Event{Lost: &event.Lost{}}, []string{"lost", "lost.at_most", "lost.count", "lost.from", "lost.to"}},
 		{"start", event.Event{Start: &event.Start{}}, []string{
 			"start", "start.arch", "start.boot_id", "start.clock_offset_ns", "start.filters", "start.gaps", "start.host",
-			"start.kernel", "start.namespaces", "start.tier", "start.tool", "start.unreadable",
+			"start.kernel", "start.namespaces", "start.objects", "start.tier", "start.tool", "start.unreadable",
 		}},
 		{"stop", event.Event{Stop: &event.Stop{}}, []string{
-			"stop", "stop.delivered", "stop.filtered", "stop.found", "stop.lost", "stop.produced", "stop.reason", "stop.skipped",
+			"stop", "stop.delivered", "stop.dropped", "stop.filtered", "stop.found", "stop.lost", "stop.produced", "stop.reason", "stop.skipped",
 			"stop.written",
 		}},
+		{"log", event.Event{Start: &event.Start{Log: &event.Log{}}}, []string{
+			"start", "start.arch", "start.boot_id", "start.clock_offset_ns", "start.filters", "start.gaps", "start.host",
+			"start.kernel", "start.log", "start.log.id", "start.log.part", "start.namespaces", "start.objects", "start.tier",
+			"start.tool", "start.unreadable",
+		}},
+		{"seal", event.Event{Seal: &event.Seal{}}, []string{"seal", "seal.crc", "seal.crcs", "seal.first", "seal.hash", "seal.last"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.event.V = event.Version

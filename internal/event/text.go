@@ -12,7 +12,9 @@ import (
 type Key int32
 
 // String is the key as ipcs prints it.
-func (k Key) String() string { return fmt.Sprintf("0x%08x", uint32(k)) }
+func (k Key) String() string { return string(k.appendTo(nil)) }
+
+func (k Key) appendTo(b []byte) []byte { return appendHex(append(b, "0x"...), uint32(k), 8) }
 
 // UnmarshalText reads what String writes.
 func (k *Key) UnmarshalText(text []byte) error {
@@ -28,7 +30,14 @@ func (k *Key) UnmarshalText(text []byte) error {
 type Mode uint16
 
 // String is the mode in octal.
-func (m Mode) String() string { return fmt.Sprintf("%04o", uint16(m)) }
+func (m Mode) String() string { return string(m.appendTo(nil)) }
+
+func (m Mode) appendTo(b []byte) []byte {
+	if m > 0o7777 {
+		return strconv.AppendUint(b, uint64(m), 8)
+	}
+	return append(b, '0'+byte(m>>9), '0'+byte(m>>6&7), '0'+byte(m>>3&7), '0'+byte(m&7))
+}
 
 // UnmarshalText reads what String writes.
 func (m *Mode) UnmarshalText(text []byte) error {
