@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,11 +20,31 @@ func main() {
 	// A reader that went away is a normal end: writes say EPIPE instead of
 	// killing. Not ignored: programs started from here would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	context.AfterFunc(ctx, func() { time.AfterFunc(grace, stop) })
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		ctx = endOnHangup(ctx)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// hangupMeans is what SIGHUP does instead of ending the program, if a command has
+// said so.
+var hangupMeans atomic.Pointer[func()]
+
+func endOnHangup(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			if other := hangupMeans.Load(); other != nil {
+				(*other)()
+				continue
+			}
+			signal.Stop(hangups)
+			cancel()
+		}
+	}()
+	return ctx
 }

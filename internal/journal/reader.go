@@ -2,12 +2,14 @@ package journal
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 
+	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -32,15 +34,27 @@ var errLong = fmt.Errorf("line longer than %d bytes", MaxLine)
 // "-" is stdin. An error is the last that is yielded, with the place in Line.
 func Lines(name string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		line := Line{File: name, Number: 1}
+		at := Line{File: name, Number: 1}
 		f, err := open(name)
 		if err != nil {
-			yield(line, err)
+			yield(at, err)
 			return
 		}
 		defer f.Close()
-		r := bufio.NewReaderSize(f, MaxLine)
+		for line, err := range lines(f, at) {
+			if !yield(line, err) {
+				return
+			}
+		}
+	}
+}
+
+// lines are those of what r has, which begins at a place.
+func lines(r io.Reader, line Line) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		r := bufio.NewReaderSize(r, MaxLine)
 		for {
+			var err error
 			line.Text, err = r.ReadSlice('\n')
 			switch {
 			case errors.Is(err, bufio.ErrBufferFull):
@@ -59,19 +73,66 @@ func Lines(name string) iter.Seq2[Line, error] {
 	}
 }
 
+// head is how a line begins, without reading all of it: as event.AppendJSON
+// writes it.
+func head(text []byte) (seq uint64, typ event.Type, ok bool) {
+	text, ok = bytes.CutPrefix(text, []byte(`{"v":1,"seq":`))
+	if !ok {
+		return 0, "", false
+	}
+	i := 0
+	for ; i < len(text) && '0' <= text[i] && text[i] <= '9' && i < 20; i++ {
+		seq = 10*seq + uint64(text[i]-'0')
+	}
+	const before = `"event":"`
+	at := bytes.Index(text[:min(len(text), 128)], []byte(before))
+	if i == 0 || at < 0 {
+		return 0, "", false
+	}
+	text = text[at+len(before):]
+	end := bytes.IndexByte(text[:min(len(text), 32)], '"')
+	if end < 0 {
+		return 0, "", false
+	}
+	return seq, typeOf(text[:end]), true
+}
+
+// typeOf allocates nothing for the types that matter here.
+func typeOf(word []byte) event.Type {
+	switch string(word) {
+	case string(event.TraceSeal):
+		return event.TraceSeal
+	case string(event.TraceStart):
+		return event.TraceStart
+	case string(event.TraceStop):
+		return event.TraceStop
+	case string(event.TraceLost):
+		return event.TraceLost
+	}
+	return ""
+}
+
 // open opens a file to read what it holds, uncompressed.
 func open(name string) (io.ReadCloser, error) {
-	f := os.Stdin
-	if name != "-" {
-		var err error
-		if f, err = os.Open(name); err != nil {
-			return nil, err
-		}
+	if name == "-" {
+		return uncompressed(os.Stdin)
 	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := uncompressed(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return r, nil
+}
+
+// uncompressed is what a file holds; it takes the file over.
+func uncompressed(f *os.File) (io.ReadCloser, error) {
 	plain := bufio.NewReaderSize(f, 64<<10)
 	magic, err := plain.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
-		f.Close()
 		return nil, err
 	}
 	switch {
@@ -80,7 +141,10 @@ func open(name string) (io.ReadCloser, error) {
 		return opened{r, f, func() {}}, err
 	case string(magic) == "\x28\xb5\x2f\xfd":
 		r, err := zstd.NewReader(plain, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(64<<20))
-		return opened{r, f, r.Close}, err
+		if err != nil {
+			return nil, err
+		}
+		return opened{r, f, r.Close}, nil
 	}
 	return opened{plain, f, func() {}}, nil
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -47,15 +48,23 @@ func placeOf(name string) *event.Log {
 	if name == "-" {
 		return nil
 	}
-	for line, err := range Lines(name) {
-		if err != nil {
-			return nil
-		}
-		e, err := event.Parse(line.Text)
-		if err != nil || e.Start == nil {
-			return nil
-		}
+	if e := firstOf(Lines(name)); e != nil && e.Start != nil {
 		return e.Start.Log
 	}
 	return nil
+}
+
+// firstOf is the event of the first line, nil if it is none.
+func firstOf(lines iter.Seq2[Line, error]) *event.Event {
+	next, stop := iter.Pull2(lines)
+	defer stop()
+	line, err, ok := next()
+	if !ok || err != nil {
+		return nil
+	}
+	e, err := event.Parse(line.Text)
+	if err != nil {
+		return nil
+	}
+	return e
 }

@@ -1,0 +1,217 @@
+package journal
+
+import (
+	"crypto/ed25519"
+	"slices"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+)
+
+// then is what follows a seal.
+type then int
+
+const (
+	goOn   then = iota
+	rotate      // the part is complete: its file gets another name, the next part this one
+	reopen      // likewise, but somebody else has moved the file
+)
+
+// batch is lines on their way to the file, and the seals among them, which are
+// still blank.
+type batch struct {
+	bytes []byte
+	seams []seam
+	seq   uint64 // of the last line
+}
+
+// seam is where a seal is.
+type seam struct {
+	from, to int
+	then     then // unless goOn, the line behind the seal begins the next part
+}
+
+// queue numbers and encodes lines. Guarded by the Journal.
+type queue struct {
+	limit int // bytes
+	key   ed25519.PrivateKey
+	now   func() (time.Time, time.Duration)
+
+	batch    batch
+	spare    batch         // the one before, for its room
+	seq      uint64        // of the last line
+	unsealed uint64        // lines since the last seal
+	since    time.Time     // when the first of them came
+	reopen   bool          // look whether the file was moved
+	closed   bool          // nothing comes any more
+	stalled  bool          // there was no room for too long: what finds none is lost at once
+	owed     []event.Event // losses that are not told yet
+
+	start event.Start // of the stream, for the parts to come
+	stop  *event.Stop // nil: the stream goes on
+	log   event.Log   // where the next line goes
+	size  int64       // of the part, bytes
+	begun time.Time   // the part, wall clock
+
+	most                   int64
+	age                    time.Duration
+	dropped, droppedEvents uint64 // lost for want of room; of these, what the kernel told
+}
+
+func newQueue(cfg *Config, end *ending) queue {
+	q := queue{
+		limit: cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
+		seq: end.seq, unsealed: end.unsealed, log: end.log, size: end.size, begun: end.begun,
+	}
+	if q.unsealed > 0 {
+		q.seal(true, goOn)
+	}
+	return q
+}
+
+func (q *queue) full() bool { return len(q.batch.bytes) >= q.limit }
+
+// add takes a copy of an event in, or counts it.
+func (q *queue) add(e *event.Event) {
+	own := *e
+	switch {
+	case e.Start != nil:
+		q.begin(&own)
+	case e.Stop != nil:
+		q.stop = q.totals(e.Stop)
+		own.Stop = q.stop
+	case q.full() && e.Lost != nil:
+		q.owe(e, *e.Lost)
+		return
+	case q.full():
+		q.drop(e)
+		return
+	}
+	q.pay()
+	q.line(&own)
+	if q.unsealed >= sealLines || q.complete(e.Time) {
+		q.sealThen()
+	}
+}
+
+// begin is a stream: it is numbered from 1.
+func (q *queue) begin(e *event.Event) {
+	q.seq = 0
+	q.start = *e.Start
+	log := q.log
+	q.log.Torn = nil
+	q.start.Log = &log
+	start := q.start
+	e.Start = &start
+	if q.begun.IsZero() {
+		q.begun = e.Time
+	}
+}
+
+// line appends one.
+func (q *queue) line(e *event.Event) {
+	from := len(q.batch.bytes)
+	q.seq++
+	e.V, e.Seq = event.Version, q.seq
+	q.batch.bytes = append(e.AppendJSON(q.batch.bytes), '\n')
+	q.batch.seq = q.seq
+	q.size += int64(len(q.batch.bytes) - from)
+	if e.Seal != nil {
+		return
+	}
+	if q.unsealed == 0 {
+		q.since = time.Now()
+	}
+	q.unsealed++
+}
+
+// sealThen seals, and ends the part if that is due.
+func (q *queue) sealThen() {
+	wall, _ := q.now()
+	if q.complete(wall) {
+		q.seal(false, rotate)
+		return
+	}
+	q.seal(false, goOn)
+}
+
+// complete says whether the part is large or old enough.
+func (q *queue) complete(at time.Time) bool {
+	return q.start.Log != nil && (q.most > 0 && q.size >= q.most || q.age > 0 && at.Sub(q.begun) >= q.age)
+}
+
+// seal appends a blank one for the lines since the last, and what follows it.
+func (q *queue) seal(late bool, then then) {
+	wall, boot := q.now()
+	from := len(q.batch.bytes)
+	q.line(&event.Event{
+		Time: wall, BootNS: int64(boot), Event: event.TraceSeal,
+		Seal: blank(q.seq-q.unsealed+1, q.seq, late, q.key),
+	})
+	q.unsealed = 0
+	q.batch.seams = append(q.batch.seams, seam{from, len(q.batch.bytes), then})
+	if then == goOn {
+		return
+	}
+	q.log.Part++
+	q.log.After = blankHash
+	log, start := q.log, q.start
+	start.Log = &log
+	q.size, q.begun = 0, wall
+	q.line(&event.Event{Time: wall, BootNS: int64(boot), Event: event.TraceStart, Start: &start})
+}
+
+// due says when the lines that are not sealed are to be; false: there are none.
+func (q *queue) due() (time.Time, bool) { return q.since.Add(sealEvery), q.unsealed > 0 }
+
+// take is the batch so far; another begins.
+func (q *queue) take() batch {
+	full := q.batch
+	q.batch = batch{bytes: q.spare.bytes[:0], seams: q.spare.seams[:0]}
+	q.spare = batch{}
+	q.stalled = false
+	return full
+}
+
+// drop counts an event that there is no room for.
+func (q *queue) drop(e *event.Event) {
+	q.dropped++
+	if e.Observed == event.ObservedHook {
+		q.droppedEvents++
+	}
+	q.owe(e, event.Lost{Count: 1, From: e.Time, To: e.Time, Stage: event.StageOutput})
+}
+
+// owe adds a loss, told by or of e, to those of its sort.
+func (q *queue) owe(e *event.Event, l event.Lost) {
+	i := slices.IndexFunc(q.owed, func(o event.Event) bool { return o.Lost.Stage == l.Stage && o.Lost.AtMost == l.AtMost })
+	if i < 0 {
+		q.owed = append(q.owed, event.Event{Time: e.Time, BootNS: e.BootNS, Event: event.TraceLost, Lost: &l})
+		return
+	}
+	o := &q.owed[i]
+	o.Time, o.BootNS = e.Time, e.BootNS
+	o.Lost.Count += l.Count
+	if l.From.Before(o.Lost.From) {
+		o.Lost.From = l.From
+	}
+	if l.To.After(o.Lost.To) {
+		o.Lost.To = l.To
+	}
+}
+
+// pay tells what was lost by now.
+func (q *queue) pay() {
+	for i := range q.owed {
+		q.line(&q.owed[i])
+	}
+	q.owed = q.owed[:0]
+}
+
+// totals are those of a stream, less what was lost on the way into the log.
+func (q *queue) totals(s *event.Stop) *event.Stop {
+	own := *s
+	own.Written -= q.droppedEvents
+	own.Dropped = q.dropped
+	return &own
+}

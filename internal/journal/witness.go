@@ -1,0 +1,235 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Witness keeps seals elsewhere. A log alone cannot show that its newest part was
+// cut off: a seal that somebody else has can. The newest stands for all before
+// it, so where a witness is slow, seals are left out.
+type Witness struct {
+	name string
+	to   receiver
+	warn func(string)
+
+	wake    chan struct{}
+	stopped sync.WaitGroup
+
+	mu     sync.Mutex
+	seal   []byte // that it does not have yet; nil: it has all
+	closed bool
+	failed bool // the last try
+}
+
+// receiver takes the line of a seal.
+type receiver interface {
+	take(ctx context.Context, seal []byte) error
+	close() error
+}
+
+const (
+	witnessPatience = 10 * time.Second // for one try
+	witnessRetry    = time.Second
+	witnessEnd      = 5 * time.Second // for the last seal, and for a command to end
+)
+
+// NewWitness is one by its name: an URL that seals are sent to by POST, a command
+// behind "|" that reads them, a line each, or a file that they are appended to.
+func NewWitness(name string, warn func(string)) (*Witness, error) {
+	w := &Witness{name: name, warn: warn, wake: make(chan struct{}, 1)}
+	command, isCommand := strings.CutPrefix(name, "|")
+	switch {
+	case isCommand && strings.TrimSpace(command) == "":
+		return nil, errors.New("no command behind |")
+	case isCommand:
+		w.to = &commandReceiver{line: command}
+	case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
+		w.to = httpReceiver{url: name}
+	default:
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		w.to = fileReceiver{f}
+	}
+	w.stopped.Go(w.tellAll)
+	return w, nil
+}
+
+// Tell gives it a seal, and does not wait.
+func (w *Witness) Tell(seal []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seal = bytes.Clone(seal)
+	signal(w.wake)
+}
+
+// Close waits for the last seal to arrive. It fails if that did not.
+func (w *Witness) Close() error {
+	w.mu.Lock()
+	w.closed = true
+	signal(w.wake)
+	w.mu.Unlock()
+	w.stopped.Wait()
+	err := w.to.close()
+	if w.seal != nil {
+		return errors.Join(fmt.Errorf("%s does not have the last seal", w.name), err)
+	}
+	return err
+}
+
+func (w *Witness) tellAll() {
+	for {
+		w.mu.Lock()
+		seal, closed := w.seal, w.closed
+		w.mu.Unlock()
+		switch {
+		case seal != nil:
+			if !w.tell(seal, closed) && closed {
+				return
+			}
+		case closed:
+			return
+		default:
+			<-w.wake
+		}
+	}
+}
+
+// tell tries once, and waits a little where that fails.
+func (w *Witness) tell(seal []byte, last bool) bool {
+	patience := witnessPatience
+	if last {
+		patience = witnessEnd
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := w.to.take(ctx, seal)
+	w.mu.Lock()
+	failed := w.failed
+	w.failed = err != nil
+	if err == nil && bytes.Equal(w.seal, seal) {
+		w.seal = nil
+	}
+	w.mu.Unlock()
+	switch {
+	case err != nil && !failed:
+		w.warn(fmt.Sprintf("seals do not get to %s: %v", w.name, err))
+	case err == nil && failed:
+		w.warn("seals get to " + w.name + " again")
+	}
+	if err != nil && !last {
+		time.Sleep(witnessRetry)
+	}
+	return err == nil
+}
+
+type fileReceiver struct{ file *os.File }
+
+func (r fileReceiver) take(_ context.Context, seal []byte) error {
+	if _, err := r.file.Write(seal); err != nil {
+		return brief(err)
+	}
+	if err := r.file.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // a pipe has no disk
+		return brief(err)
+	}
+	return nil
+}
+
+func (r fileReceiver) close() error { return r.file.Close() }
+
+type httpReceiver struct{ url string }
+
+func (r httpReceiver) take(ctx context.Context, seal []byte) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(seal))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection is used again
+	answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		return errors.New(answer.Status)
+	}
+	return nil
+}
+
+func (r httpReceiver) close() error {
+	http.DefaultClient.CloseIdleConnections()
+	return nil
+}
+
+// commandReceiver runs a command, and anew where it has ended.
+type commandReceiver struct {
+	line  string
+	cmd   *exec.Cmd
+	stdin *os.File
+	ended chan error
+}
+
+func (r *commandReceiver) take(ctx context.Context, seal []byte) error {
+	if r.cmd == nil {
+		if err := r.start(); err != nil {
+			return err
+		}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = r.stdin.SetWriteDeadline(deadline)
+	}
+	_, err := r.stdin.Write(seal)
+	if err != nil {
+		return errors.Join(brief(err), r.close())
+	}
+	return nil
+}
+
+func (r *commandReceiver) start() error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	cmd := exec.Command("sh", "-c", r.line)
+	cmd.Stdin, cmd.Stderr = read, os.Stderr
+	// A group of its own: Ctrl-C is for this program, which has a last seal for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return errors.Join(err, write.Close())
+	}
+	r.cmd, r.stdin, r.ended = cmd, write, make(chan error, 1)
+	go func(ended chan<- error) { ended <- cmd.Wait() }(r.ended)
+	return nil
+}
+
+// close lets the command read what it was given, and end.
+func (r *commandReceiver) close() error {
+	if r.cmd == nil {
+		return nil
+	}
+	r.stdin.Close()
+	timeout := time.AfterFunc(witnessEnd, func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
+	defer timeout.Stop()
+	err := <-r.ended
+	r.cmd = nil
+	if err != nil {
+		return fmt.Errorf("command: %w", err)
+	}
+	return nil
+}
