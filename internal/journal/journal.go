@@ -10,6 +10,7 @@ package journal
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -209,7 +210,9 @@ func (j *Journal) write() {
 			return
 		}
 		if err := j.writer.put(b); err != nil {
-			j.fail(err)
+			if !errors.Is(err, errHopeless) {
+				j.fail(err)
+			}
 			return
 		}
 		j.recycle(b)
@@ -267,7 +270,8 @@ func (j *Journal) lookForMove() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.queue.start.Log != nil {
-		j.queue.seal(false, reopen)
+		wall, _ := j.cfg.Now()
+		j.queue.seal(false, reopen, wall)
 	}
 }
 
@@ -279,7 +283,8 @@ func (j *Journal) takeNow() (b batch, wait time.Duration, ok bool) {
 	if at, some := j.queue.due(); some {
 		wait = time.Until(at)
 		if wait <= 0 || j.queue.closed {
-			j.queue.sealThen()
+			wall, _ := j.cfg.Now()
+			j.queue.sealThen(wall)
 		}
 	}
 	ok = !j.queue.closed || len(j.queue.batch.bytes) > 0

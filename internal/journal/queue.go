@@ -64,7 +64,7 @@ func newQueue(cfg *Config, end *ending) queue {
 		seq: end.seq, unsealed: end.unsealed, log: end.log, size: end.size, begun: end.begun,
 	}
 	if q.unsealed > 0 {
-		q.seal(true, goOn)
+		q.seal(true, goOn, end.begun)
 	}
 	return q
 }
@@ -90,7 +90,7 @@ func (q *queue) add(e *event.Event) {
 	q.pay()
 	q.line(&own)
 	if q.unsealed >= sealLines || q.complete(e.Time) {
-		q.sealThen()
+		q.sealThen(e.Time)
 	}
 }
 
@@ -125,23 +125,23 @@ func (q *queue) line(e *event.Event) {
 	q.unsealed++
 }
 
-// sealThen seals, and ends the part if that is due.
-func (q *queue) sealThen() {
-	wall, _ := q.now()
-	if q.complete(wall) {
-		q.seal(false, rotate)
-		return
+// sealThen seals, and ends the part if that is due at a time.
+func (q *queue) sealThen(at time.Time) {
+	then := goOn
+	if q.complete(at) {
+		then = rotate
 	}
-	q.seal(false, goOn)
+	q.seal(false, then, at)
 }
 
-// complete says whether the part is large or old enough.
+// complete says whether the part is large or old enough to begin another, if
+// anything is to come.
 func (q *queue) complete(at time.Time) bool {
-	return q.start.Log != nil && (q.most > 0 && q.size >= q.most || q.age > 0 && at.Sub(q.begun) >= q.age)
+	return q.start.Log != nil && q.stop == nil && (q.most > 0 && q.size >= q.most || q.age > 0 && at.Sub(q.begun) >= q.age)
 }
 
 // seal appends a blank one for the lines since the last, and what follows it.
-func (q *queue) seal(late bool, then then) {
+func (q *queue) seal(late bool, then then, at time.Time) {
 	wall, boot := q.now()
 	from := len(q.batch.bytes)
 	q.line(&event.Event{
@@ -157,7 +157,7 @@ func (q *queue) seal(late bool, then then) {
 	q.log.After = blankHash
 	log, start := q.log, q.start
 	start.Log = &log
-	q.size, q.begun = 0, wall
+	q.size, q.begun = 0, at
 	q.line(&event.Event{Time: wall, BootNS: int64(boot), Event: event.TraceStart, Start: &start})
 }
 

@@ -103,7 +103,8 @@ type verifier struct {
 type segment struct {
 	chain   *chain
 	base    Line    // the line that the segment begins behind: the last seal; Number 0: none in this file
-	broken  bool    // that seal was found altered
+	after   uint64  // seq of that seal
+	broken  bool    // it was found altered
 	lines   int     // behind it
 	offsets []int64 // of these, of not more than mostPlaces
 	bad     *Line   // the first of these that is no line of a log
@@ -194,6 +195,9 @@ func (v *verifier) sealed(name string) bool {
 	return false
 }
 
+// sealField is what no other line has than that of a seal.
+var sealField = []byte(`"crcs":"`)
+
 func (v *verifier) line(line Line) {
 	v.report.Lines++
 	v.report.Bytes += int64(len(line.Text))
@@ -206,13 +210,13 @@ func (v *verifier) line(line Line) {
 	case line.Torn:
 		v.find(Unsealed, line, "half a line: who wrote it was killed, or writes it now")
 		return
-	case !ok:
+	case !ok || typ == "" && bytes.Contains(line.Text, sealField):
 		if s.bad == nil {
 			s.bad = &Line{File: line.File, Number: line.Number, Offset: line.Offset}
 		}
 	case typ == event.TraceSeal:
 		v.seal(line)
-		v.seq = seq
+		v.seq, s.after = seq, seq
 		return
 	default:
 		v.event(seq, typ, line)
@@ -320,10 +324,12 @@ func (v *verifier) locate(line Line, seal *event.Seal) {
 	case len(have) != s.lines*crcDigits:
 		v.find(Altered, line, "%d lines %s, which seals %d", s.lines, between, n)
 	case s.lines == n && i == n && s.broken: // told already: the seal before
+	case s.lines == n && i == n && s.after != 0 && seal.First > s.after+1:
+		v.find(Gap, s.at(0), "lines are missing before it, from seq %d to %d", s.after+1, seal.First-1)
 	case s.lines == n && i == n:
 		v.find(Altered, s.base, "the lines %s are as they were sealed, but not this one", between)
 	case s.lines > n && bytes.HasSuffix(have, want): // the line before these was a seal
-		v.find(Altered, s.at(s.lines-n-1), "not as it was written, %s", between)
+		v.find(Altered, s.at(s.lines-n-1), "not as it was written, or a seal behind it is missing, %s", between)
 	case s.lines < n && i == s.lines:
 		v.find(Gap, line, "the last %d lines %s are missing", n-s.lines, between)
 	case s.lines < n && bytes.HasSuffix(want, have[i*crcDigits:]):

@@ -51,10 +51,11 @@ func (w *writer) put(b batch) error {
 		if err := w.write(b.bytes[from:at]); err != nil {
 			return err
 		}
-		w.keeper.complete(w.target, s.then, seal)
+		full := w.target
 		if err := w.next(s.then); err != nil {
 			return err
 		}
+		w.keeper.complete(full, s.then, seal)
 		if after, _ := value(b.bytes[at:], "after", hashDigits); after != nil {
 			copy(after, hash)
 		}

@@ -1,0 +1,297 @@
+package journal_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/journal"
+)
+
+// TestRecord: what goes in is in the file, numbered without gaps, and sealed.
+func TestRecord(t *testing.T) {
+	for _, n := range []int{0, 1, 998, 999, 1000, 5000} {
+		cfg := config(t)
+		record(t, cfg, n)
+		all := events(t, cfg.File)
+		for i, e := range all {
+			if e.Seq != uint64(i+1) {
+				t.Fatalf("%d events: line %d has seq %d", n, i+1, e.Seq)
+			}
+		}
+		seals := (n + 2 + 999) / 1000
+		if got := []int{len(all), count(all, event.ObjectCreate), count(all, event.TraceSeal)}; !slices.Equal(got, []int{n + 2 + seals, n, seals}) {
+			t.Errorf("%d events: %v lines, events, seals", n, got)
+		}
+		r := whole(t, cfg.File)
+		if r.Events != uint64(n) || r.Seals != seals || r.Traces != 1 || !r.Ended || r.Lines != uint64(len(all)) {
+			t.Errorf("%+v", r)
+		}
+		want := *create(n)
+		want.V, want.Seq = 1, 0
+		if n > 0 {
+			got := *all[slices.IndexFunc(all, func(e *event.Event) bool { return e.Object != nil && *e.Object.ID == int32(n) })]
+			got.Seq = 0
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		}
+		info, err := os.Stat(cfg.File)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	}
+}
+
+// TestRotate: parts follow each other, numbered and chained, and none is missing.
+func TestRotate(t *testing.T) {
+	for _, test := range []struct {
+		compress journal.Compression
+		suffix   string
+	}{{journal.Plain, ""}, {journal.Gzip, ".gz"}, {journal.Zstd, ".zst"}} {
+		cfg := config(t)
+		cfg.RotateSize, cfg.Compress = 1<<20, test.compress
+		record(t, cfg, 5000)
+		parts, err := filepath.Glob(cfg.File + ".*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range parts {
+			if want := fmt.Sprintf("%s.%06d%s", cfg.File, i+1, test.suffix); name != want {
+				t.Errorf("part %d is %s", i+1, name)
+			}
+		}
+		files := append([]string{cfg.File}, parts...) // in a wrong order
+		if len(files) != 3 {
+			t.Errorf("%d files: %v", len(files), files)
+		}
+		r := whole(t, files...)
+		if r.Events != 5000 || r.After != "" || !r.Ended || r.Traces != 1 {
+			t.Errorf("%+v", r)
+		}
+		all := events(t, append(parts, cfg.File)...)
+		for i, e := range all {
+			if e.Seq != uint64(i+1) {
+				t.Fatalf("line %d has seq %d", i+1, e.Seq)
+			}
+		}
+		if n := count(all, event.TraceStart); n != len(files) {
+			t.Errorf("%d trace.start", n)
+		}
+		// Without its second file, it is not whole; the newest alone is, and says where it begins.
+		if r := journal.Verify([]string{parts[0], cfg.File}, journal.Check{}); len(r.Findings) != 1 || r.Findings[0].Fault != journal.Gap {
+			t.Errorf("%+v", r.Findings)
+		}
+		if r := whole(t, cfg.File); r.After == "" || r.Part != 3 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestRotateByTime: the clock ends a part too.
+func TestRotateByTime(t *testing.T) {
+	cfg := config(t)
+	cfg.RotateEvery = time.Second
+	record(t, cfg, 2500) // of a millisecond each
+	parts, _ := filepath.Glob(cfg.File + ".*")
+	if len(parts) != 2 {
+		t.Errorf("%v", parts)
+	}
+	whole(t, append(parts, cfg.File)...)
+}
+
+// TestKeep: the oldest parts go.
+func TestKeep(t *testing.T) {
+	cfg := config(t)
+	cfg.RotateSize, cfg.Keep = 300<<10, 2
+	other := cfg.File + ".000001.mine"
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	record(t, cfg, 5000)
+	parts, _ := filepath.Glob(cfg.File + ".*")
+	if len(parts) != 3 || parts[0] != other {
+		t.Errorf("%v", parts)
+	}
+	if r := whole(t, append(parts[1:], cfg.File)...); r.After == "" || r.Part < 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestContinue: the chain runs on over restarts, in the file and behind the last
+// part where there is no file.
+func TestContinue(t *testing.T) {
+	cfg := config(t)
+	for range 3 {
+		record(t, cfg, 10)
+	}
+	r := whole(t, cfg.File)
+	if r.Traces != 3 || r.Events != 30 || r.Part != 1 {
+		t.Errorf("%+v", r)
+	}
+	if err := os.Rename(cfg.File, cfg.File+".000001"); err != nil {
+		t.Fatal(err)
+	}
+	record(t, cfg, 10)
+	if r = whole(t, cfg.File+".000001", cfg.File); r.Traces != 4 || r.Files != 2 {
+		t.Errorf("%+v", r)
+	}
+	last := events(t, cfg.File)[0].Start.Log
+	if last.Part != 2 || last.After == "" {
+		t.Errorf("%+v", last)
+	}
+}
+
+// TestRefuses: what is no log, or whose end does not hold, is not written to.
+func TestRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		make func(t *testing.T, cfg *journal.Config)
+		want string
+	}{
+		{"another file", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.WriteFile(cfg.File, []byte("a diary\n"), 0o600))
+		}, "not a log"},
+		{"without a newline", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.WriteFile(cfg.File, bytes.Repeat([]byte("x"), 2<<20), 0o600))
+		}, "not a log"},
+		{"an altered end", func(t *testing.T, cfg *journal.Config) {
+			record(t, *cfg, 100)
+			text := read(t, cfg.File)
+			text[len(text)/2]++
+			must(t, os.WriteFile(cfg.File, text, 0o600))
+		}, "its end does not hold"},
+		{"lines cut out of its end", func(t *testing.T, cfg *journal.Config) {
+			record(t, *cfg, 100)
+			lines := bytes.SplitAfter(read(t, cfg.File), []byte("\n"))
+			must(t, os.WriteFile(cfg.File, bytes.Join(slices.Delete(lines, 50, 51), nil), 0o600))
+		}, "its end does not hold"},
+		{"a symbolic link", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.Symlink("/etc/passwd", cfg.File))
+		}, "is a symbolic link"},
+		{"a link to nothing", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.Symlink(cfg.File+".target", cfg.File))
+		}, "is a symbolic link"},
+		{"another name", func(t *testing.T, cfg *journal.Config) {
+			record(t, *cfg, 1)
+			must(t, os.Link(cfg.File, cfg.File+".link"))
+		}, "has another name too"},
+		{"a directory", func(t *testing.T, cfg *journal.Config) { must(t, os.Mkdir(cfg.File, 0o700)) }, "is a directory"},
+		{"no directory", func(t *testing.T, cfg *journal.Config) { cfg.File = filepath.Join(cfg.File, "x") }, "no such file or directory"},
+		{"writable by others", func(t *testing.T, cfg *journal.Config) {
+			record(t, *cfg, 1)
+			must(t, os.Chmod(cfg.File, 0o620))
+		}, "chmod go-w"},
+		{"a directory that others write to", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.Chmod(filepath.Dir(cfg.File), 0o777))
+		}, "chmod go-w"},
+		{"a directory above that others write to", func(t *testing.T, cfg *journal.Config) {
+			dir := filepath.Dir(cfg.File)
+			must(t, os.Mkdir(filepath.Join(dir, "own"), 0o700))
+			must(t, os.Chmod(dir, 0o777))
+			cfg.File = filepath.Join(dir, "own", "trace.jsonl")
+		}, "chmod go-w"},
+		{"recorded into already", func(t *testing.T, cfg *journal.Config) {
+			j := begin(t, *cfg)
+			t.Cleanup(func() { must(t, j.Close()) })
+		}, "another ipctrace records"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := config(t)
+			test.make(t, &cfg)
+			before, _ := os.ReadFile(cfg.File)
+			j, err := journal.Open(cfg)
+			if err == nil {
+				t.Fatal(j.Close())
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Error(err)
+			}
+			if after, _ := os.ReadFile(cfg.File); !bytes.Equal(before, after) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSticky: in a directory like /tmp nobody can replace what is another's.
+func TestSticky(t *testing.T) {
+	cfg := config(t)
+	must(t, os.Chmod(filepath.Dir(cfg.File), 0o777|os.ModeSticky))
+	record(t, cfg, 1)
+	whole(t, cfg.File)
+}
+
+// TestTorn: half a line at the end is kept aside, and said.
+func TestTorn(t *testing.T) {
+	cfg := config(t)
+	record(t, cfg, 1500)
+	text := read(t, cfg.File)
+	for _, cut := range []int{1, 100, 1000, 100000, len(text) - 100, len(text) - 1} {
+		must(t, os.WriteFile(cfg.File, text[:len(text)-cut], 0o600))
+		var told warnings
+		again := cfg
+		again.Warn = told.add
+		record(t, again, 5)
+		end := bytes.LastIndexByte(text[:len(text)-cut], '\n') + 1
+		half := text[end : len(text)-cut]
+		var torn *event.Torn
+		for _, e := range events(t, cfg.File) {
+			if e.Start != nil && e.Start.Log.Torn != nil {
+				torn = e.Start.Log.Torn
+			}
+		}
+		if torn == nil || torn.Bytes != uint64(len(half)) || len(told.all()) != 1 {
+			t.Fatalf("cut %d: torn %+v, told %q", cut, torn, told.all())
+		}
+		if aside := read(t, filepath.Join(filepath.Dir(cfg.File), torn.File)); !bytes.Equal(aside, half) {
+			t.Errorf("cut %d: %q is aside, not %q", cut, aside, half)
+		}
+		r := whole(t, cfg.File)
+		left := uint64(bytes.Count(text[:end], []byte(`"object.create"`)))
+		if r.Events != left+5 {
+			t.Errorf("cut %d: %d events, want %d and 5", cut, r.Events, left)
+		}
+	}
+}
+
+// TestSigned: with a key every seal is signed, and only by it.
+func TestSigned(t *testing.T) {
+	cfg := config(t)
+	name := filepath.Join(t.TempDir(), "key")
+	public, err := journal.NewKey(name)
+	must(t, err)
+	if cfg.Key, err = journal.PrivateKey(name); err != nil {
+		t.Fatal(err)
+	}
+	record(t, cfg, 2500)
+	if r := journal.Verify([]string{cfg.File}, journal.Check{Key: public}); !r.Whole() || r.Signed != 3 {
+		t.Errorf("%+v", r)
+	}
+	other, err := journal.NewKey(name + "2")
+	must(t, err)
+	r := journal.Verify([]string{cfg.File}, journal.Check{Key: other})
+	if len(r.Findings) != 3 || r.Findings[0].Fault != journal.WrongKey || r.Findings[0].Line != 1001 {
+		t.Errorf("%+v", r.Findings)
+	}
+	if read, err := journal.PublicKey(name + ".pub"); err != nil || !read.Equal(public) {
+		t.Errorf("%x, %v", read, err)
+	}
+	if _, err := journal.NewKey(name); err == nil {
+		t.Error("a key was overwritten")
+	}
+}
