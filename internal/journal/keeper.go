@@ -148,6 +148,9 @@ func (k *keeper) close(t *target, progress *atomic.Uint64) error {
 		if t.regular && k.cfg.Fsync != FsyncNone {
 			k.errs = append(k.errs, t.file.Sync())
 		}
+		if t.created && t.size == 0 { // nothing came to be recorded
+			k.errs = append(k.errs, t.dir.Remove(t.base))
+		}
 		k.errs = append(k.errs, t.file.Close(), t.dir.Close())
 	}
 	return errors.Join(k.errs...)

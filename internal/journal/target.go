@@ -18,6 +18,7 @@ type target struct {
 	dir     *os.Root // of the file
 	base    string   // its name there
 	regular bool     // it can be sealed, synced and rotated; a pipe cannot
+	created bool     // it was not there before
 	size    int64
 	part    uint32
 }
@@ -160,19 +161,21 @@ func openFile(name string) (*target, error) {
 
 func (t *target) open(name string) error {
 	access := os.O_RDWR | os.O_CREATE
-	info, err := t.dir.Lstat(t.base)
+	info, absent := t.dir.Lstat(t.base)
 	switch {
-	case err == nil && info.Mode()&os.ModeSymlink != 0:
+	case absent != nil:
+	case info.Mode()&os.ModeSymlink != 0:
 		return fmt.Errorf("%s is a symbolic link: name the file that it leads to", name)
-	case err == nil && info.IsDir():
+	case info.IsDir():
 		return fmt.Errorf("%s is a directory: name a file in it", name)
-	case err == nil && !info.Mode().IsRegular():
+	case !info.Mode().IsRegular():
 		access = os.O_WRONLY // a pipe waits for its reader
 	}
+	var err error
 	if t.file, err = t.dir.OpenFile(t.base, access|os.O_APPEND|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}
-	t.out = t.file
+	t.out, t.created = t.file, errors.Is(absent, os.ErrNotExist)
 	if err := t.claim(); err != nil {
 		return errors.Join(err, t.file.Close())
 	}
