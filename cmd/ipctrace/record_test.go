@@ -249,7 +249,7 @@ func TestRecordSealTo(t *testing.T) {
 	defer server.Close()
 	dir := t.TempDir()
 	for name, seals := range map[string]func() []byte{
-		dir + "/file":                  func() []byte { return readFile(t, dir+"/file") },
+		dir + "/file":                   func() []byte { return readFile(t, dir+"/file") },
 		"|cat >>" + dir + "/of-command": func() []byte { return readFile(t, dir+"/of-command") },
 		server.URL:                      func() []byte { mu.Lock(); defer mu.Unlock(); return posted },
 	} {
