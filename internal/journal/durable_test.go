@@ -313,3 +313,45 @@ func TestReopen(t *testing.T) {
 		t.Errorf("%+v", log)
 	}
 }
+
+// TestAstray: that the file was deleted is told once.
+func TestAstray(t *testing.T) {
+	cfg := config(t)
+	var told warnings
+	cfg.Warn = told.add
+	j := begin(t, cfg)
+	write(t, j, start())
+	must(t, os.Remove(cfg.File))
+	for n := range 3000 {
+		write(t, j, create(n+1))
+	}
+	must(t, j.Close())
+	if text := told.all(); len(text) != 1 || !strings.Contains(text[0], "send SIGHUP") {
+		t.Errorf("%q", text)
+	}
+}
+
+// TestClockSteps: a clock that is set back or forth neither breaks the chain nor
+// lets parts begin one after the other.
+func TestClockSteps(t *testing.T) {
+	cfg := config(t)
+	step := time.Duration(0)
+	cfg.RotateEvery = time.Hour
+	cfg.Now = func() (time.Time, time.Duration) { return began.Add(step), 0 }
+	j := begin(t, cfg)
+	write(t, j, start())
+	for n, s := range []time.Duration{0, -24 * time.Hour, 0, 48 * time.Hour, 48 * time.Hour, 0} {
+		step = s
+		for i := range 1500 {
+			e := create(1500*n + i + 1)
+			e.Time = began.Add(step)
+			write(t, j, e)
+		}
+	}
+	write(t, j, stop(9000))
+	must(t, j.Close())
+	parts, _ := filepath.Glob(cfg.File + ".*")
+	if r := whole(t, append(parts, cfg.File)...); len(parts) != 1 || r.Events != 9000 {
+		t.Errorf("%v: %+v", parts, r)
+	}
+}

@@ -17,6 +17,7 @@ type writer struct {
 	chain    *chain
 	keeper   *keeper
 	paused   bool
+	astray   bool          // the file is not where it was, and people know
 	err      error         // of what is done aside
 	hopeless chan struct{} // closed when nobody waits any more
 
@@ -89,8 +90,20 @@ func (w *writer) settle(seal []byte) error {
 	}
 	if seal != nil {
 		w.keeper.sealed(w.target, seal)
+		w.lookAround()
 	}
 	return nil
+}
+
+// lookAround tells if somebody has taken the file away, and so lost what is
+// written to it.
+func (w *writer) lookAround() {
+	if moved := w.target.moved(); moved != w.astray {
+		w.astray = moved
+		if moved {
+			w.cfg.Warn(w.cfg.name() + " was moved or deleted, and is still written to: send SIGHUP to begin a new one")
+		}
+	}
 }
 
 // write writes all of b, however long the disk is full.
@@ -118,7 +131,7 @@ func (w *writer) next(then then) error {
 	for {
 		next, err := w.target.next(then)
 		if err == nil {
-			w.target = next
+			w.target, w.astray = next, false
 			w.resume()
 			return nil
 		}
