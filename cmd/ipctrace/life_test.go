@@ -56,10 +56,7 @@ func (r *reading) take(line []byte, ok bool) bool {
 	if !ok {
 		return false
 	}
-	e, err := event.Parse(line)
-	if err != nil {
-		r.t.Fatalf("%v: %s", err, line)
-	}
+	e := parse(r.t, line)
 	r.all = append(r.all, e)
 	r.inventory.Apply(e)
 	return true

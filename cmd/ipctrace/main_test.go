@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/eventtest"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -143,14 +144,21 @@ func events(t *testing.T, out []byte) []*event.Event {
 	t.Helper()
 	var all []*event.Event
 	for line := range bytes.Lines(out) {
-		e, err := event.Parse(line)
-		if err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
-		all = append(all, e)
+		all = append(all, parse(t, line))
 	}
 	checkStream(t, all)
 	return all
+}
+
+// parse reads a line, which is as the contract has it.
+func parse(t *testing.T, line []byte) *event.Event {
+	t.Helper()
+	eventtest.Check(t, line)
+	e, err := event.Parse(line)
+	if err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return e
 }
 
 // checkStream checks what holds for every stream.

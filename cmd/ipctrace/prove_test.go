@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/eventtest"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 )
 
@@ -48,6 +49,9 @@ func TestKernelProve(t *testing.T) {
 	}
 	if !verdict.Proved || len(verdict.Checks) != 11 || len(verdict.Events) != 6 {
 		t.Errorf("%s", out)
+	}
+	for _, line := range verdict.Events {
+		eventtest.Check(t, line)
 	}
 	for _, l := range verdict.Links {
 		if l.Same == (l.Name == "ipc") {

@@ -12,12 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/eventtest"
 )
 
 // block is a fenced block of docs/events.md.
 type block struct{ language, text string }
 
-func docs(t *testing.T) (text string, blocks []block) {
+func readDocs(t *testing.T) (text string, blocks []block) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "events.md"))
 	if err != nil {
@@ -49,13 +50,14 @@ func TestDocsExamples(t *testing.T) {
 	for _, x := range append(session, elsewhere...) {
 		want = append(want, x.line)
 	}
-	_, blocks := docs(t)
+	_, blocks := readDocs(t)
 	for _, b := range blocks {
 		if b.language != "json" {
 			continue
 		}
 		for line := range strings.Lines(b.text) {
 			line = strings.TrimSuffix(line, "\n")
+			eventtest.Check(t, []byte(line))
 			e, err := event.Parse([]byte(line))
 			if err != nil {
 				t.Errorf("%v: %s", err, line)
@@ -76,7 +78,7 @@ func TestDocsExamples(t *testing.T) {
 
 // TestDocsNames: the docs explain every field and every event there is.
 func TestDocsNames(t *testing.T) {
-	text, _ := docs(t)
+	text, _ := readDocs(t)
 	paths := names(t, every("shm").AppendJSON(nil))
 	maps.Copy(paths, names(t, every("mq").AppendJSON(nil)))
 	for path := range paths {
@@ -105,7 +107,7 @@ func TestDocsRecipes(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "trace.jsonl"), []byte(log.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, blocks := docs(t)
+	_, blocks := readDocs(t)
 	recipes := 0
 	for i, b := range blocks {
 		if b.language != "sh" {
