@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/eventtest"
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"go.uber.org/goleak"
 )
@@ -128,6 +129,7 @@ func events(t testing.TB, files ...string) (all []*event.Event) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			eventtest.Check(t, line.Text)
 			e, err := event.Parse(line.Text)
 			if err != nil {
 				t.Fatalf("%s line %d: %v", file, line.Number, err)
