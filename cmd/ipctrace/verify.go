@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/docker/go-units"
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/spf13/cobra"
@@ -106,7 +105,7 @@ func (v *verifier) text(w io.Writer, r *journal.Report) error {
 		verdict = "NOT WHOLE"
 	}
 	fmt.Fprintf(out, "%s: %s, %s, %s, %s\n", verdict, plural(r.Files, "file"), plural(int(r.Lines), "line"),
-		plural(r.Seals, "seal"), units.HumanSize(float64(r.Bytes)))
+		plural(r.Seals, "seal"), view.Bytes(uint64(r.Bytes)))
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "%s: %s: %s\n", f.Fault, place(f), view.Safe(f.Text, view.Whole))
 	}
@@ -137,8 +136,7 @@ func (v *verifier) facts(r *journal.Report) []string {
 	}
 	var facts []string
 	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
-	add("%s in %s; lost, as it says: %d in the kernel, at most %d more in hooks skipped, %d on the way to the file",
-		plural(int(r.Events), "event"), plural(r.Traces, "trace"), r.Lost.Kernel, r.Lost.AtMost, r.Lost.Output)
+	add("%s in %s; %s", plural(int(r.Events), "event"), plural(r.Traces, "trace"), lacking(r.Lost))
 	if r.After != "" {
 		add("it begins with part %d; what was before is not among these files, and ended with the seal %s", r.Part, r.After)
 	}
@@ -159,6 +157,15 @@ func (v *verifier) facts(r *journal.Report) []string {
 	}
 	add("last seal: %s", view.Safe(r.Head, view.Whole))
 	return facts
+}
+
+// lacking is what a log says itself that is not in it.
+func lacking(l journal.Loss) string {
+	if l == (journal.Loss{}) {
+		return "by its own account none is missing"
+	}
+	return fmt.Sprintf("by its own account %d were lost in the kernel, %d on the way to the file, and at most %d more not seen",
+		l.Kernel, l.Output, l.AtMost)
 }
 
 type jsonReport struct {

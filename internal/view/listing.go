@@ -164,7 +164,7 @@ func (l Limit) text() string {
 	}
 	amount := func(n uint64) string {
 		if l.Unit == "bytes" {
-			return bytesText(n)
+			return Bytes(n)
 		}
 		return strconv.FormatUint(n, 10)
 	}

@@ -37,8 +37,8 @@ func namespaceText(n *event.Namespace) string {
 	return n.String() + " " + Safe(n.Label, maxLabel)
 }
 
-// bytesText is exact where it has no decimals.
-func bytesText(n uint64) string {
+// Bytes is a size as people read it, in units of 1024; exact where it has no decimals.
+func Bytes(n uint64) string {
 	if n < 1024 {
 		return strconv.FormatUint(n, 10) + " B"
 	}
@@ -84,13 +84,13 @@ const kindMQ = "mq"
 func sizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
 	switch {
 	case size != nil:
-		return bytesText(*size)
+		return Bytes(*size)
 	case nsems != nil && *nsems == 1:
 		return "1 sem"
 	case nsems != nil:
 		return fmt.Sprintf("%d sems", *nsems)
 	case maxMsg != nil && msgSize != nil:
-		return fmt.Sprintf("%d×%s", *maxMsg, bytesText(uint64(max(0, *msgSize))))
+		return fmt.Sprintf("%d×%s", *maxMsg, Bytes(uint64(max(0, *msgSize))))
 	}
 	return none
 }
@@ -103,7 +103,7 @@ func usedText(s *event.State) string {
 	case s.Attached != nil:
 		return fmt.Sprintf("%d attached", *s.Attached)
 	case s.Messages != nil && s.Bytes != nil:
-		return fmt.Sprintf("%s/%s", count(*s.Messages, "msg"), bytesText(*s.Bytes))
+		return fmt.Sprintf("%s/%s", count(*s.Messages, "msg"), Bytes(*s.Bytes))
 	case s.Messages != nil:
 		return count(*s.Messages, "msg")
 	}

@@ -15,7 +15,7 @@ func TestBytesText(t *testing.T) {
 		1<<20 - 1: "1.0 MiB", 1 << 20: "1 MiB", 7372800: "7.0 MiB",
 		1 << 30: "1 GiB", 1 << 40: "1 TiB", 1 << 60: "1 EiB", math.MaxUint64: "16.0 EiB",
 	} {
-		check(t, bytesText(n), want)
+		check(t, Bytes(n), want)
 	}
 }
 
