@@ -27,6 +27,8 @@ type Witness struct {
 
 	wake    chan struct{}
 	stopped sync.WaitGroup
+	patient context.Context // until the end has taken too long
+	giveUp  context.CancelFunc
 
 	mu     sync.Mutex
 	seal   []byte // that it does not have yet; nil: it has all
@@ -43,13 +45,14 @@ type receiver interface {
 const (
 	witnessPatience = 10 * time.Second // for one try
 	witnessRetry    = time.Second
-	witnessEnd      = 5 * time.Second // for the last seal, and for a command to end
+	witnessEnd      = 5 * time.Second // for the last seal, and then for a command to end
 )
 
 // NewWitness is one by its name: an URL that seals are sent to by POST, a command
 // behind "|" that reads them, a line each, or a file that they are appended to.
 func NewWitness(name string, warn func(string)) (*Witness, error) {
 	w := &Witness{name: name, warn: warn, wake: make(chan struct{}, 1)}
+	w.patient, w.giveUp = context.WithCancel(context.Background())
 	command, isCommand := strings.CutPrefix(name, "|")
 	switch {
 	case isCommand && strings.TrimSpace(command) == "":
@@ -83,7 +86,9 @@ func (w *Witness) Close() error {
 	w.closed = true
 	signal(w.wake)
 	w.mu.Unlock()
+	defer time.AfterFunc(witnessEnd, w.giveUp).Stop()
 	w.stopped.Wait()
+	w.giveUp()
 	err := w.to.close()
 	if w.seal != nil {
 		return errors.Join(fmt.Errorf("%s does not have the last seal", w.name), err)
@@ -98,7 +103,7 @@ func (w *Witness) tellAll() {
 		w.mu.Unlock()
 		switch {
 		case seal != nil:
-			if !w.tell(seal, closed) && closed {
+			if !w.tell(seal) && closed {
 				return
 			}
 		case closed:
@@ -110,12 +115,8 @@ func (w *Witness) tellAll() {
 }
 
 // tell tries once, and waits a little where that fails.
-func (w *Witness) tell(seal []byte, last bool) bool {
-	patience := witnessPatience
-	if last {
-		patience = witnessEnd
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (w *Witness) tell(seal []byte) bool {
+	ctx, cancel := context.WithTimeout(w.patient, witnessPatience)
 	defer cancel()
 	err := w.to.take(ctx, seal)
 	w.mu.Lock()
@@ -131,15 +132,22 @@ func (w *Witness) tell(seal []byte, last bool) bool {
 	case err == nil && failed:
 		w.warn("seals get to " + w.name + " again")
 	}
-	if err != nil && !last {
-		time.Sleep(witnessRetry)
+	if err != nil {
+		select {
+		case <-time.After(witnessRetry):
+		case <-w.wake: // a newer one, or the end
+		}
 	}
 	return err == nil
 }
 
 type fileReceiver struct{ file *os.File }
 
-func (r fileReceiver) take(_ context.Context, seal []byte) error {
+func (r fileReceiver) take(ctx context.Context, seal []byte) error {
+	deadline, _ := ctx.Deadline()
+	_ = r.file.SetWriteDeadline(deadline) // a pipe can have one
+	stop := context.AfterFunc(ctx, func() { _ = r.file.SetWriteDeadline(time.Now()) })
+	defer stop()
 	if _, err := r.file.Write(seal); err != nil {
 		return brief(err)
 	}
@@ -190,9 +198,10 @@ func (r *commandReceiver) take(ctx context.Context, seal []byte) error {
 			return err
 		}
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = r.stdin.SetWriteDeadline(deadline)
-	}
+	deadline, _ := ctx.Deadline()
+	_ = r.stdin.SetWriteDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = r.stdin.SetWriteDeadline(time.Now()) })
+	defer stop()
 	_, err := r.stdin.Write(seal)
 	if err != nil {
 		return errors.Join(brief(err), r.close())
@@ -224,7 +233,8 @@ func (r *commandReceiver) close() error {
 		return nil
 	}
 	r.stdin.Close()
-	timeout := time.AfterFunc(witnessEnd, func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
+	group := -r.cmd.Process.Pid
+	timeout := time.AfterFunc(witnessEnd, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 	defer timeout.Stop()
 	err := <-r.ended
 	r.cmd = nil
