@@ -86,8 +86,8 @@ func (p *player) next(ctx context.Context, entries <-chan entry) (e entry, ok bo
 
 // line shows a line. Where it does not matter what it says it is not read.
 func (p *player) line(ctx context.Context, e entry, faults *faults) error {
-	if s, ok := p.stage.(*jsonStage); ok && p.copies() {
-		return s.tell(nil, nil, e.Text)
+	if p.copies() {
+		return p.stage.tell(nil, nil, e.Text)
 	}
 	read, err := event.Parse(e.Text)
 	if err != nil {
@@ -97,9 +97,10 @@ func (p *player) line(ctx context.Context, e entry, faults *faults) error {
 	return p.take(ctx, read, e.Text)
 }
 
-// copies says whether all there is is to be shown, at once.
+// copies says whether all lines are to be shown at once, as they are.
 func (p *player) copies() bool {
-	return p.filter.Empty() && p.since == nil && p.until == nil && p.count == 0 && p.pace == nil
+	_, asJSON := p.stage.(*jsonStage)
+	return asJSON && p.filter.Empty() && p.since == nil && p.until == nil && p.count == 0 && p.pace == nil
 }
 
 // take takes an event in and shows it, if it is to be shown.
