@@ -298,8 +298,8 @@ func objectRows(t *testing.T, table string, inode uint64) []string {
 	return rows
 }
 
-// TestKernelReplay: what is replayed is what live has shown.
-func TestKernelReplay(t *testing.T) {
+// TestReplayLive: what is replayed is what live has shown.
+func TestReplayLive(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	for _, name := range []string{"unshare", "ipcmk", "ipcrm"} {
 		kerneltest.NeedProgram(t, name)
