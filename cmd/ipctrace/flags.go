@@ -17,38 +17,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// selection is the flags that say what to trace, and for how long.
-type selection struct {
+// filters are the flags that say which events are meant.
+type filters struct {
 	kinds, events, namespaces, pids, uids, comms, containers []string
 
-	hooks    string
-	noHost   bool
-	duration time.Duration
-	count    uint64
+	noHost bool
 }
 
-func (s *selection) add(f *pflag.FlagSet) {
-	s.addPlaces(f)
+// addPlaces are those for a command that says itself whose calls are meant; the
+// places are what --ns takes.
+func (s *filters) addPlaces(f *pflag.FlagSet, places string) {
+	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
+	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `"+places+"`")
+	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
+}
+
+func (s *filters) addCalls(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.events, "event", nil, "only these events: `create,open,get,fail,mark,remove,found,namespace.create,…`")
 	f.StringSliceVar(&s.pids, "pid", nil, "only these processes (`PID` on the host)")
 	f.StringSliceVar(&s.uids, "uid", nil, "only calls by these users (`UID` or name)")
 	f.StringSliceVar(&s.comms, "comm", nil, "only calls by threads of this `NAME`")
 	f.StringSliceVar(&s.containers, "container", nil, "only calls from these containers (`ID` or its beginning)")
-	f.DurationVar(&s.duration, "duration", 0, "end after this `TIME` (10s, 5m)")
-	f.Uint64Var(&s.count, "count", 0, "end after `N` events, besides those of what was there; what is found out at once is told to the last")
-}
-
-// addPlaces are those for a command that says itself whose calls are traced.
-func (s *selection) addPlaces(f *pflag.FlagSet) {
-	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
-	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `INODE|self|host|pid:N`")
-	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
-	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
 }
 
 // complete refuses filters that were given and hold nothing: --pid "$(pidof x)"
 // must not trace everything because there is no x.
-func (s *selection) complete(f *pflag.FlagSet) error {
+func (s *filters) complete(f *pflag.FlagSet) error {
 	for _, name := range []string{"kind", "event", "ns", "pid", "uid", "comm", "container"} {
 		if !f.Changed(name) {
 			continue
@@ -64,57 +58,78 @@ func (s *selection) complete(f *pflag.FlagSet) error {
 	return nil
 }
 
-// config is what the kernel filters.
-func (s *selection) config() (tracer.Config, error) {
-	var c tracer.Config
-	var errs [5]error
-	if s.duration < 0 {
-		return c, usagef("--duration %v: must not be negative", s.duration)
-	}
-	c.Tier, errs[0] = tracer.ParseTier(s.hooks)
-	c.Kinds, errs[1] = each("--kind", s.kinds, parseKind)
-	c.Namespaces, errs[2] = each("--ns", s.namespaces, parseNamespace)
-	c.PIDs, errs[3] = each("--pid", s.pids, parsePID)
-	c.UIDs, errs[4] = each("--uid", s.uids, parseUID)
-	if errs[0] != nil {
-		errs[0] = fmt.Errorf("--hooks: %w", errs[0])
-	}
-	for _, err := range errs {
-		if err != nil {
-			return c, usage(err)
-		}
-	}
-	if s.noHost {
-		c.ExceptNamespace = nsresolve.InitialInode
-	}
-	return c, nil
-}
-
 // maxComm is how much of a name the kernel keeps: TASK_COMM_LEN less its NUL.
 const maxComm = 15
 
-// filter is all of the selection: the kernel filters get calls, and little else.
-func (s *selection) filter(cfg *tracer.Config) (stream.Filter, error) {
-	events, err := each("--event", s.events, event.ParseType)
-	if err != nil {
-		return stream.Filter{}, usage(err)
+// filter is all of them; place reads what --ns takes.
+func (s *filters) filter(place func(string) (stream.Place, error)) (stream.Filter, error) {
+	f := stream.Filter{Kinds: s.kinds, Containers: s.containers}
+	var errs [5]error
+	_, errs[0] = each("--kind", s.kinds, parseKind)
+	f.Events, errs[1] = each("--event", s.events, event.ParseType)
+	f.Namespaces, errs[2] = each("--ns", s.namespaces, place)
+	f.PIDs, errs[3] = each("--pid", s.pids, parsePID)
+	f.UIDs, errs[4] = each("--uid", s.uids, parseUID)
+	for _, err := range errs {
+		if err != nil {
+			return f, usage(err)
+		}
 	}
-	comms := make([]string, len(s.comms))
-	for i, c := range s.comms {
-		comms[i] = c[:min(len(c), maxComm)]
+	for _, c := range s.comms {
+		f.Comms = append(f.Comms, c[:min(len(c), maxComm)])
 	}
-	f := stream.Filter{
-		Events: events, Kinds: s.kinds, PIDs: cfg.PIDs, UIDs: cfg.UIDs, Comms: comms, Containers: s.containers,
-		Except: uint64(cfg.ExceptNamespace),
-	}
-	for _, inode := range cfg.Namespaces {
-		f.Namespaces = append(f.Namespaces, uint64(inode))
+	if s.noHost {
+		f.Except = nsresolve.InitialInode
 	}
 	return f, nil
 }
 
-// words is the selection as it is told in trace.start.
-func (s *selection) words() []string {
+// selection is the flags that say what to trace, and for how long.
+type selection struct {
+	filters
+
+	hooks    string
+	duration time.Duration
+	count    uint64
+}
+
+func (s *selection) add(f *pflag.FlagSet) {
+	s.addPlaces(f)
+	s.addCalls(f)
+	f.DurationVar(&s.duration, "duration", 0, "end after this `TIME` (10s, 5m)")
+	f.Uint64Var(&s.count, "count", 0, "end after `N` events, besides those of what was there; what is found out at once is told to the last")
+}
+
+func (s *selection) addPlaces(f *pflag.FlagSet) {
+	s.filters.addPlaces(f, "INODE|self|host|pid:N")
+	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
+}
+
+// config is what the kernel filters, and all of the selection: the kernel filters
+// get calls, and little else.
+func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
+	if s.duration < 0 {
+		return c, f, usagef("--duration %v: must not be negative", s.duration)
+	}
+	if c.Tier, err = tracer.ParseTier(s.hooks); err != nil {
+		return c, f, usagef("--hooks: %w", err)
+	}
+	if f, err = s.filter(livePlace); err != nil {
+		return c, f, err
+	}
+	for _, name := range f.Kinds {
+		kind, _ := parseKind(name) // it is one
+		c.Kinds = append(c.Kinds, kind)
+	}
+	for _, p := range f.Namespaces {
+		c.Namespaces = append(c.Namespaces, uint32(p.Inode))
+	}
+	c.PIDs, c.UIDs, c.ExceptNamespace = f.PIDs, f.UIDs, uint32(f.Except)
+	return c, f, nil
+}
+
+// words are the filters as they are told in trace.start.
+func (s *filters) words() []string {
 	words := []string{}
 	add := func(flag string, values ...string) {
 		if len(values) > 0 {
@@ -194,6 +209,29 @@ func parseNamespace(s string) (uint32, error) {
 		return 0, fmt.Errorf("%q is not a namespace: an inode number, self, host or pid:N", s)
 	}
 	return uint32(n), nil
+}
+
+func livePlace(s string) (stream.Place, error) {
+	inode, err := parseNamespace(s)
+	return stream.Place{Inode: uint64(inode)}, err
+}
+
+// loggedPlace takes what a log can tell.
+func loggedPlace(s string) (stream.Place, error) {
+	if s == "host" {
+		return stream.Place{Inode: nsresolve.InitialInode}, nil
+	}
+	if s == "self" || strings.HasPrefix(s, "pid:") {
+		return stream.Place{}, fmt.Errorf("%q is of a system that runs, not of a log: name the inode number", s)
+	}
+	inode, gen, dotted := strings.Cut(s, ".")
+	var p stream.Place
+	n, err := strconv.ParseUint(inode, 10, 64)
+	g, genErr := strconv.ParseUint(gen, 10, 32)
+	if err != nil || n == 0 || dotted && (genErr != nil || g == 0) {
+		return p, fmt.Errorf("%q is not a namespace: an inode number, INODE.GEN or host", s)
+	}
+	return stream.Place{Inode: n, Gen: uint32(g)}, nil
 }
 
 func namespaceOf(process string) (uint32, error) {

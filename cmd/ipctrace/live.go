@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/spf13/cobra"
 )
@@ -40,11 +41,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	if err := sel.complete(c.Flags()); err != nil {
 		return err
 	}
-	cfg, err := sel.config()
-	if err != nil {
-		return err
-	}
-	filter, err := sel.filter(&cfg)
+	cfg, filter, err := sel.config()
 	if err != nil {
 		return err
 	}
@@ -87,7 +84,7 @@ func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON
 
 func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts view.Options) error {
 	status := view.Status{Tier: t.tracer.Tier().String(), Started: time.Now()}
-	s, err := newScreenSink(t, f, status, opts)
+	s, err := newScreenSink(f, opts, func(draw drawing) error { return t.draw(draw, status) })
 	if err != nil {
 		return err
 	}
@@ -99,14 +96,30 @@ func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts v
 	return t.summary(f, opts)
 }
 
+// draw has drawn what is there now; what was there before is in the first frame.
+func (t *trace) draw(draw drawing, status view.Status) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.begun {
+		return nil
+	}
+	status.Now = time.Now()
+	t.inventory.Relabel(t.label)
+	return draw(t.inventory, status)
+}
+
 // summary is what stays when a trace is over: the table by namespace, and totals.
 func (t *trace) summary(w io.Writer, opts view.Options) error {
 	t.inventory.Relabel(t.label)
-	if err := view.Table(w, t.inventory, time.Now(), opts); err != nil {
+	return summarize(w, t.inventory, time.Now(), opts)
+}
+
+func summarize(w io.Writer, inv *inventory.Inventory, now time.Time, opts view.Options) error {
+	if err := view.Table(w, inv, now, opts); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
-	return view.Totals(w, t.inventory.Totals())
+	return view.Totals(w, inv.Totals())
 }
 
 func (t *trace) lineSink(w io.Writer, opts view.Options) *lineSink {

@@ -136,11 +136,7 @@ func (r *recorder) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	traced, err := r.sel.config()
-	if err != nil {
-		return err
-	}
-	filter, err := r.sel.filter(&traced)
+	traced, filter, err := r.sel.config()
 	if err != nil {
 		return err
 	}

@@ -102,15 +102,11 @@ func (r *runner) run(c *cobra.Command, args []string) error {
 	if err := r.complete(c.Flags(), args); err != nil {
 		return err
 	}
-	cfg, err := r.sel.config()
+	cfg, filter, err := r.sel.config()
 	if err != nil {
 		return err
 	}
 	cfg.Follow = true
-	filter, err := r.sel.filter(&cfg)
-	if err != nil {
-		return err
-	}
 	filter.Followed = true
 	r.filter = filter
 	command, err := newCommand(c, args, r.user)

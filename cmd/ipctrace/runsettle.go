@@ -6,6 +6,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/ledger"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/nsresolve"
@@ -15,7 +16,7 @@ import (
 // narrow leaves in a snapshot what the flags select.
 func (r *runner) narrow(found *snapshot.Snapshot) {
 	found.Namespaces = slices.DeleteFunc(found.Namespaces, func(n snapshot.Namespace) bool {
-		return len(r.filter.Namespaces) > 0 && !slices.Contains(r.filter.Namespaces, n.Inode) || r.filter.Except == n.Inode
+		return len(r.filter.Namespaces) > 0 && !slices.Contains(r.filter.Namespaces, stream.Place{Inode: n.Inode}) || r.filter.Except == n.Inode
 	})
 	for i := range found.Namespaces {
 		n := &found.Namespaces[i]

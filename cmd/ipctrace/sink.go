@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"golang.org/x/sys/unix"
 )
@@ -42,13 +43,15 @@ func (s *lineSink) Write(e *event.Event) error {
 	return s.lines.Write(e)
 }
 
-// screenSink draws the inventory of a trace, a few times a second and when the
-// terminal changes its size.
+// drawing draws an inventory as it is.
+type drawing func(*inventory.Inventory, view.Status) error
+
+// screenSink draws a scene, a few times a second and when the terminal changes its
+// size.
 type screenSink struct {
-	trace  *trace
+	scene  func(drawing) error // has drawn what there is, if anything
 	open   func() (*view.Screen, error)
 	screen *view.Screen
-	status view.Status
 
 	mu     sync.Mutex // guards failed
 	failed error
@@ -57,14 +60,14 @@ type screenSink struct {
 	drawn  sync.WaitGroup
 }
 
-func newScreenSink(t *trace, f *os.File, status view.Status, opts view.Options) (*screenSink, error) {
+func newScreenSink(f *os.File, opts view.Options, scene func(drawing) error) (*screenSink, error) {
 	open := func() (*view.Screen, error) { return view.NewScreen(f, view.TerminalSize(f), opts) }
 	screen, err := open()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &screenSink{trace: t, open: open, screen: screen, status: status, cancel: cancel}
+	s := &screenSink{scene: scene, open: open, screen: screen, cancel: cancel}
 	s.drawn.Go(func() { s.redraw(ctx) })
 	return s, nil
 }
@@ -116,14 +119,7 @@ func (s *screenSink) draw() {
 	if s.Write(nil) != nil {
 		return // it is told where events are written
 	}
-	s.trace.mu.Lock()
-	defer s.trace.mu.Unlock()
-	if !s.trace.begun {
-		return // what was there is in the first frame
-	}
-	s.status.Now = time.Now()
-	s.trace.inventory.Relabel(s.trace.label)
-	if err := s.screen.Draw(s.trace.inventory, s.status); err != nil {
+	if err := s.scene(s.screen.Draw); err != nil {
 		s.fail(err)
 	}
 }

@@ -176,6 +176,17 @@ func nativeABI() string {
 	return tracer.ARM64.String()
 }
 
+// abiOf likewise, of a machine as uname names it.
+func abiOf(machine string) string {
+	switch machine {
+	case "x86_64":
+		return tracer.X86_64.String()
+	case "aarch64":
+		return tracer.ARM64.String()
+	}
+	return ""
+}
+
 // A sink takes the events of a trace. Its error ends the trace.
 type sink interface {
 	Write(e *event.Event) error

@@ -31,7 +31,8 @@ type Line struct {
 var errLong = fmt.Errorf("line longer than %d bytes", MaxLine)
 
 // Lines are those of a file, which may be compressed with gzip or zstd; the name
-// "-" is stdin. An error is the last that is yielded, with the place in Line.
+// "-" is stdin. An error is yielded with the place in Line. It is the last, unless
+// it is of one line that is too long: the lines behind it are read.
 func Lines(name string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		at := Line{File: name, Number: 1}
@@ -64,11 +65,26 @@ func lines(r io.Reader, line Line) iter.Seq2[Line, error] {
 			case errors.Is(err, io.EOF):
 				line.Torn, err = true, nil
 			}
-			if !yield(line, err) || err != nil || line.Torn {
+			if !yield(line, err) || line.Torn || err != nil && !errors.Is(err, errLong) {
 				return
 			}
 			line.Offset += int64(len(line.Text))
 			line.Number++
+			if errors.Is(err, errLong) {
+				line.Offset += skip(r)
+			}
+		}
+	}
+}
+
+// skip reads what is left of a line, and says how much that was. An error comes
+// back with what is read next.
+func skip(r *bufio.Reader) (length int64) {
+	for {
+		text, err := r.ReadSlice('\n')
+		length += int64(len(text))
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return length
 		}
 	}
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"iter"
+	"os"
 	"slices"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -16,7 +17,8 @@ type File struct {
 
 // Files puts those of one log in its order, and logs in the order in which they
 // were first named. It reads the first line of each file: what cannot be read, or
-// is no log, stays where it was named. "-" is stdin, which is not looked into.
+// is no log, stays where it was named. Only regular files are looked into: what is
+// read from stdin ("-") or a pipe is read once.
 func Files(names []string) []File {
 	files := make([]File, len(names))
 	named := map[string]int{} // logs, by id
@@ -45,7 +47,7 @@ func Files(names []string) []File {
 
 // placeOf is what the first line of a file says, nil where it says nothing.
 func placeOf(name string) *event.Log {
-	if name == "-" {
+	if info, err := os.Stat(name); name == "-" || err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
 	if e := firstOf(Lines(name)); e != nil && e.Start != nil {

@@ -14,7 +14,7 @@ import (
 type Filter struct {
 	Events     []event.Type
 	Kinds      []string // of objects; then of namespaces only the end of known ones is told, and what Events names
-	Namespaces []uint64 // inode numbers
+	Namespaces []Place
 	Except     uint64   // inode number of a namespace to leave out; 0: none
 	PIDs, UIDs []uint32 // of who did it
 	Comms      []string // of the thread that did it, exactly
@@ -22,14 +22,26 @@ type Filter struct {
 	Followed   bool     // only what processes do that are followed
 }
 
-// wants says whether e is about something that is to be shown. What happens to
+// Place is a namespace of an inode number: one generation of it or, where Gen is
+// 0, any.
+type Place struct {
+	Inode uint64
+	Gen   uint32
+}
+
+// Empty says whether everything is let through.
+func (f *Filter) Empty() bool {
+	return len(f.Events)+len(f.Kinds)+len(f.Namespaces) == 0 && f.Except == 0 && !f.judges()
+}
+
+// Wants says whether e is about something that is to be shown. What happens to
 // something that was shown is shown too, whoever does it.
-func (f *Filter) wants(e *event.Event, known *inventory.Inventory) bool {
+func (f *Filter) Wants(e *event.Event, known *inventory.Inventory) bool {
 	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e))
 }
 
-// names says whether events of the type are to be told.
-func (f *Filter) names(t event.Type) bool { return len(f.Events) == 0 || slices.Contains(f.Events, t) }
+// Names says whether events of the type are to be told.
+func (f *Filter) Names(t event.Type) bool { return len(f.Events) == 0 || slices.Contains(f.Events, t) }
 
 // foreign says whether e is what strangers did while others are followed. It is
 // not told, but who weighs what those who are followed made needs to know.
@@ -41,7 +53,8 @@ func (f *Filter) place(e *event.Event) bool {
 	if e.NS == nil {
 		return len(f.Namespaces) == 0 && f.Except == 0
 	}
-	if len(f.Namespaces) > 0 && !slices.Contains(f.Namespaces, e.NS.Inode) {
+	here := func(p Place) bool { return p.Inode == e.NS.Inode && (p.Gen == 0 || p.Gen == e.NS.Gen) }
+	if len(f.Namespaces) > 0 && !slices.ContainsFunc(f.Namespaces, here) {
 		return false
 	}
 	return f.Except == 0 || e.NS.Inode != f.Except
@@ -59,7 +72,7 @@ func (f *Filter) kind(e *event.Event, known *inventory.Inventory) bool {
 
 // doer judges who did it. Nobody is known to have done what was found.
 func (f *Filter) doer(e *event.Event) bool {
-	if len(f.PIDs)+len(f.UIDs)+len(f.Comms)+len(f.Containers) == 0 && !f.Followed {
+	if !f.judges() {
 		return true
 	}
 	p := e.Process
@@ -72,6 +85,11 @@ func (f *Filter) doer(e *event.Event) bool {
 	}
 	return len(f.Containers) == 0 || e.Container != nil &&
 		slices.ContainsFunc(f.Containers, func(id string) bool { return strings.HasPrefix(e.Container.ID, id) })
+}
+
+// judges says whether it matters who did it.
+func (f *Filter) judges() bool {
+	return len(f.PIDs)+len(f.UIDs)+len(f.Comms)+len(f.Containers) > 0 || f.Followed
 }
 
 func followsUp(t event.Type) bool {

@@ -29,9 +29,17 @@ func TestFilter(t *testing.T) {
 	comms := func(names ...string) stream.Filter { return stream.Filter{Comms: names} }
 	containers := func(ids ...string) stream.Filter { return stream.Filter{Containers: ids} }
 	kinds := func(names ...string) stream.Filter { return stream.Filter{Kinds: names} }
-	places := func(inodes ...uint64) stream.Filter { return stream.Filter{Namespaces: inodes} }
+	places := func(inodes ...uint64) (f stream.Filter) {
+		for _, inode := range inodes {
+			f.Namespaces = append(f.Namespaces, stream.Place{Inode: inode})
+		}
+		return f
+	}
+	generation := func(gen uint32) stream.Filter {
+		return stream.Filter{Namespaces: []stream.Place{{Inode: inode, Gen: gen}}}
+	}
 	all := stream.Filter{
-		Events: []event.Type{event.ObjectCreate}, Kinds: []string{"msg"}, Namespaces: []uint64{inode}, PIDs: []uint32{62431},
+		Events: []event.Type{event.ObjectCreate}, Kinds: []string{"msg"}, Namespaces: []stream.Place{{Inode: inode}}, PIDs: []uint32{62431},
 		UIDs: []uint32{1000}, Comms: []string{"ipcmk"}, Containers: []string{idA[:4]},
 	}
 	host := stream.Filter{Except: nsresolve.InitialInode}
@@ -80,6 +88,8 @@ func TestFilter(t *testing.T) {
 		{"births, not joins", events(event.NamespaceCreate), becomes(tracer.ActionNamespaceJoin), false},
 		{"place", places(5, inode), nil, true},
 		{"other place", places(5), nil, false},
+		{"generation", generation(1), nil, true},
+		{"other generation", generation(2), nil, false},
 		{"place not readable", places(5), place(0), false},
 		{"not readable", stream.Filter{}, place(0), true},
 		{"born from the place", places(5), becomes(tracer.ActionNamespaceCreate, from(5)), false},
@@ -184,7 +194,7 @@ func TestFound(t *testing.T) {
 		{"kind and event", stream.Filter{Kinds: []string{"sem"}, Events: []event.Type{event.NamespaceFound}},
 			[]string{"namespace.found snapshot 7", "namespace.found snapshot 8"}},
 		{"event", stream.Filter{Events: []event.Type{event.ObjectCreate}}, nil},
-		{"place", stream.Filter{Namespaces: []uint64{8}}, []string{"namespace.found snapshot 8", "object.found snapshot 8 mq /a"}},
+		{"place", stream.Filter{Namespaces: []stream.Place{{Inode: 8}}}, []string{"namespace.found snapshot 8", "object.found snapshot 8 mq /a"}},
 		{"not that place", stream.Filter{Except: 8},
 			[]string{"namespace.found snapshot 7", "object.found snapshot 7 msg 1", "object.found snapshot 7 shm 2"}},
 	} {

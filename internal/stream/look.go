@@ -218,7 +218,7 @@ func (s *Stream) discover(told []*event.Event, e *event.Event, known *inventory.
 
 // confirmed tells e if it is wanted and the look before said so too.
 func (s *Stream) confirmed(told []*event.Event, e *event.Event) []*event.Event {
-	if !s.filter.wants(e, s.inventory) || !s.look.again(e) {
+	if !s.filter.Wants(e, s.inventory) || !s.look.again(e) {
 		return told
 	}
 	delete(s.look.doubts, doubtOf(e.Event, e)) // to be told again it takes two more

@@ -63,8 +63,8 @@ func (s *Stream) Events(t *tracer.Event) []*event.Event {
 	e := s.event(t)
 	events = append(events, s.replaced(e)...)
 	s.look.note(e)
-	wanted := s.filter.wants(e, s.inventory) && !s.marked(e)
-	if !wanted || !s.filter.names(e.Event) {
+	wanted := s.filter.Wants(e, s.inventory) && !s.marked(e)
+	if !wanted || !s.filter.Names(e.Event) {
 		s.filtered++
 	}
 	if !wanted && s.filter.foreign(e) {
@@ -78,7 +78,7 @@ func (s *Stream) pass(events []*event.Event, e *event.Event, counter *uint64, wa
 	if !wanted {
 		return events
 	}
-	if s.filter.names(e.Event) {
+	if s.filter.Names(e.Event) {
 		*counter++
 		s.number(e)
 	}
@@ -116,7 +116,7 @@ func (s *Stream) number(e *event.Event) *event.Event {
 // observed numbers an event that nobody told, if the filter wants it.
 func (s *Stream) observed(events []*event.Event, e *event.Event) []*event.Event {
 	before := s.found
-	events = s.pass(events, e, &s.found, s.filter.wants(e, s.inventory))
+	events = s.pass(events, e, &s.found, s.filter.Wants(e, s.inventory))
 	if e.Event != event.ObjectFound && e.Event != event.NamespaceFound {
 		s.late += s.found - before
 	}

@@ -189,8 +189,13 @@ func startText(s *event.Start) string {
 	if s == nil {
 		return none
 	}
-	return fmt.Sprintf("%s hooks, Linux %s %s on %s, %s",
-		Safe(s.Tier, maxWord), Safe(s.Kernel, Whole), Safe(s.Arch, maxWord), Safe(s.Host, Whole), count(uint64(max(0, s.Namespaces)), "IPC namespace"))
+	return hostText(s) + ", " + count(uint64(max(0, s.Namespaces)), "IPC namespace")
+}
+
+// hostText says where a trace was made, and how.
+func hostText(s *event.Start) string {
+	return fmt.Sprintf("%s hooks, Linux %s %s on %s",
+		Safe(s.Tier, maxWord), Safe(s.Kernel, Whole), Safe(s.Arch, maxWord), Safe(s.Host, Whole))
 }
 
 func stopText(s *event.Stop) string {

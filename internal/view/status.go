@@ -35,6 +35,9 @@ type sample struct {
 // at notes how many events there were by then, and returns the rate since about
 // rateSpan before.
 func (r *rate) at(now time.Time, events uint64) float64 {
+	if n := len(r.samples); n > 0 && (events < r.samples[n-1].events || now.Before(r.samples[n-1].at)) {
+		r.samples = nil // another trace of a log, or a clock that was set
+	}
 	r.samples = append(r.samples, sample{now, events})
 	for len(r.samples) > 2 && now.Sub(r.samples[1].at) >= rateSpan {
 		r.samples = r.samples[1:]

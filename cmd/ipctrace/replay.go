@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// replay is ipctrace replay.
+type replay struct {
+	filters
+	out              output
+	at, since, until string
+	speed            string
+	count            uint64
+}
+
+func newReplay() *cobra.Command {
+	var r replay
+	command := &cobra.Command{
+		Use:   "replay FILE…",
+		Short: "Show what is in a log: lines, the table of a moment, the screen",
+		Long: `replay shows logs, as "ipctrace record" and "ipctrace live -o json" write them, the
+way live shows what happens. It needs no privileges. On stdout there is a line for each
+event, then the table by namespace and the totals; several traces come one after the
+other. With --at there is the table alone, as it was then. With --speed on a terminal
+the log is played on the screen. With -o json there are the lines themselves, as they
+stand in the files.
+
+Name all files of a log: they are put into order. They may be compressed with gzip or
+zstd; - is stdin. What the flags leave out is not in the table either; what was before
+--since is.
+
+TIME is 2006-01-02T15:04:05Z (RFC 3339), "2006-01-02 15:04:05" in local time, or 15:04:05
+or 15:04 on the day on which the log begins.
+
+Lines that cannot be read are left out and told on stderr. -o json without other flags
+does not read them, and writes all. Half a line at the end of a file is left out too.
+
+Exit status: 0 done · 1 a file or a line could not be read · 2 wrong usage.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no file: ipctrace replay FILE…")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return r.run(c, args) },
+	}
+	r.add(command.Flags())
+	return command
+}
+
+func (r *replay) add(f *pflag.FlagSet) {
+	r.addPlaces(f, "INODE|INODE.GEN|host")
+	r.addCalls(f)
+	f.StringVar(&r.at, "at", "", "the table of this `TIME`, and no lines")
+	f.StringVar(&r.since, "since", "", "lines from this `TIME` on")
+	f.StringVar(&r.until, "until", "", "lines up to this `TIME`; the table is of then")
+	f.StringVar(&r.speed, "speed", "", "play it so fast, on a terminal on the screen: `1x|10x|max`")
+	f.Uint64Var(&r.count, "count", 0, "end after `N` events, besides those of what was there")
+	r.out.add(f)
+}
+
+func (r *replay) run(c *cobra.Command, names []string) error {
+	p, err := r.player(c.Flags())
+	if err != nil {
+		return err
+	}
+	if err := readable(names); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(c.Context())
+	defer cancel(nil)
+	hangup(ctx, c.OutOrStdout(), cancel)
+	if p.stage, err = r.stage(c, p); err != nil {
+		return err
+	}
+	var faults faults
+	err = p.show(ctx, journal.Files(names), &faults)
+	faults.tell(c.ErrOrStderr())
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return nil // what there is has been shown
+	case faults.unreadable > 0:
+		return errFinding
+	}
+	return p.nothing()
+}
+
+// player is what the flags say of what is to be shown.
+func (r *replay) player(f *pflag.FlagSet) (*player, error) {
+	if err := r.complete(f); err != nil {
+		return nil, err
+	}
+	filter, err := r.filter(loggedPlace)
+	if err != nil {
+		return nil, err
+	}
+	p := &player{filter: filter, count: r.count}
+	for _, limit := range []struct {
+		flag, text string
+		ends       []**moment
+	}{{"at", r.at, []**moment{&p.since, &p.until}}, {"since", r.since, []**moment{&p.since}}, {"until", r.until, []**moment{&p.until}}} {
+		if !f.Changed(limit.flag) {
+			continue
+		}
+		m, err := parseMoment(limit.text, time.Local)
+		if err != nil {
+			return nil, usagef("--%s: %w", limit.flag, err)
+		}
+		for _, end := range limit.ends {
+			*end = &m
+		}
+	}
+	if f.Changed("speed") {
+		speed, err := parseSpeed(r.speed)
+		if err != nil {
+			return nil, err
+		}
+		p.pace = &pace{speed: speed}
+	}
+	return p, nil
+}
+
+// complete refuses what does not go together.
+func (r *replay) complete(f *pflag.FlagSet) error {
+	for _, name := range []string{"since", "until", "speed", "count", "output", "json"} {
+		if f.Changed("at") && f.Changed(name) {
+			return usagef("--at shows the table of a moment: it excludes --%s", name)
+		}
+	}
+	if f.Changed("count") && r.count == 0 {
+		return usagef("--count 0: must be 1 or more")
+	}
+	return r.filters.complete(f)
+}
+
+// readable makes sure that all files can be opened before anything is shown. What
+// is no regular file is opened once, to be read.
+func readable(names []string) error {
+	for i, name := range names {
+		if name == "-" {
+			if slices.Contains(names[:i], name) {
+				return usagef("-: stdin is read once")
+			}
+			continue
+		}
+		info, err := os.Stat(name)
+		if err == nil && info.Mode().IsRegular() {
+			var file *os.File
+			if file, err = os.Open(name); err == nil {
+				err = file.Close()
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			return fmt.Errorf("%s is a directory: name its files", name)
+		}
+	}
+	return nil
+}
+
+// stage picks the one that fits the flags and stdout.
+func (r *replay) stage(c *cobra.Command, p *player) (stage, error) {
+	asJSON, err := r.out.isJSON()
+	if err != nil {
+		return nil, err
+	}
+	stdout := c.OutOrStdout()
+	if asJSON {
+		return &jsonStage{bufio.NewWriter(stdout)}, nil
+	}
+	opts := view.Options{Color: colored(c.Flags(), stdout)}
+	if file, ok := stdout.(*os.File); ok && p.pace != nil && isTerminal(file) {
+		return newScreenStage(p, file, opts), nil
+	}
+	return &textStage{out: bufio.NewWriter(stdout), opts: opts, tables: r.at != ""}, nil
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/view"
+)
+
+// A stage is where a player shows a log.
+type stage interface {
+	begin(t *past) error
+	tell(t *past, e *event.Event, text []byte) error // text is the line that e was read from
+	end(t *past, now time.Time) error
+	flush() error // shows what was told so far
+	close() error
+}
+
+// jsonStage writes the lines as they stand in the log.
+type jsonStage struct{ out *bufio.Writer }
+
+func (s *jsonStage) begin(*past) error          { return nil }
+func (s *jsonStage) end(*past, time.Time) error { return nil }
+func (s *jsonStage) flush() error               { return s.out.Flush() }
+func (s *jsonStage) close() error               { return s.out.Flush() }
+
+func (s *jsonStage) tell(_ *past, _ *event.Event, text []byte) error {
+	_, err := s.out.Write(text)
+	return err
+}
+
+// textStage writes lines as live does, and behind those of a trace its table. What
+// was there at its start is in the table alone.
+type textStage struct {
+	out    *bufio.Writer
+	opts   view.Options
+	tables bool        // no lines
+	lines  *view.Lines // of this trace; nil: none so far
+	begun  bool        // something has been written
+}
+
+func (s *textStage) begin(t *past) error {
+	s.lines, s.opts.Native = nil, abiOf(t.start.Arch)
+	return nil
+}
+
+func (s *textStage) tell(t *past, e *event.Event, _ []byte) error {
+	if s.tables || t.there || e.Event != event.TraceLost && !slices.Contains(event.Types, e.Event) {
+		return nil
+	}
+	if s.lines == nil {
+		s.gap()
+		s.lines = view.NewLines(s.out, s.opts)
+		if err := s.lines.Header(); err != nil {
+			return err
+		}
+	}
+	return s.lines.Write(e)
+}
+
+func (s *textStage) end(t *past, now time.Time) error {
+	s.gap()
+	if err := view.TraceTitle(s.out, &t.start, t.from, now, s.opts); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out)
+	return summarize(s.out, t.inventory, now, s.opts)
+}
+
+// gap sets apart what follows. An error of the writer comes back from the next
+// write.
+func (s *textStage) gap() {
+	if s.begun {
+		fmt.Fprintln(s.out)
+	}
+	s.begun = true
+}
+
+func (s *textStage) flush() error { return s.out.Flush() }
+func (s *textStage) close() error { return s.out.Flush() }
+
+// screenStage draws on a terminal. The tables come when the terminal is the user's
+// again.
+type screenStage struct {
+	player *player
+	file   *os.File
+	opts   view.Options
+	screen *screenSink // nil: not yet
+	tables textStage
+	left   bytes.Buffer // what tables has written
+}
+
+func newScreenStage(p *player, file *os.File, opts view.Options) *screenStage {
+	s := &screenStage{player: p, file: file, opts: opts}
+	s.tables = textStage{out: bufio.NewWriter(&s.left), opts: opts, tables: true}
+	return s
+}
+
+func (s *screenStage) begin(t *past) (err error) {
+	if s.screen == nil {
+		s.opts.Native = abiOf(t.start.Arch)
+		s.screen, err = newScreenSink(s.file, s.opts, s.draw)
+	}
+	return errors.Join(err, s.tables.begin(t))
+}
+
+func (s *screenStage) tell(_ *past, e *event.Event, _ []byte) error { return s.screen.Write(e) }
+func (s *screenStage) end(t *past, now time.Time) error             { return s.tables.end(t, now) }
+func (s *screenStage) flush() error                                 { return nil }
+
+// draw has the trace drawn that is played, at the time that it is there.
+func (s *screenStage) draw(draw drawing) error {
+	s.player.mu.Lock()
+	defer s.player.mu.Unlock()
+	now := s.player.pace.now()
+	if now.IsZero() {
+		return nil // what is before --since is still read
+	}
+	t := s.player.past
+	return draw(t.inventory, view.Status{Tier: t.start.Tier, Started: t.from, Now: now})
+}
+
+func (s *screenStage) close() error {
+	if s.screen == nil {
+		return nil
+	}
+	if err := errors.Join(s.screen.Close(), s.tables.close()); err != nil {
+		return err
+	}
+	_, err := s.left.WriteTo(s.file)
+	return err
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+)
+
+func TestReplayMoment(t *testing.T) {
+	loc := time.FixedZone("", 2*60*60)
+	begin := time.Date(2026, 7, 14, 23, 30, 0, 0, time.UTC) // the 15th there
+	for text, want := range map[string]string{
+		"2026-07-14T04:33:17Z":           "2026-07-14T04:33:17Z",
+		"2026-07-14T04:33:17.5Z":         "2026-07-14T04:33:17.5Z",
+		"2026-07-14T04:33:17.000000123Z": "2026-07-14T04:33:17.000000123Z",
+		"2026-07-14T04:33:17-07:00":      "2026-07-14T11:33:17Z",
+		"2026-07-14 04:33:17":            "2026-07-14T02:33:17Z",
+		"2026-07-14 04:33:17.25":         "2026-07-14T02:33:17.25Z",
+		"2026-07-14T04:33:17":            "2026-07-14T02:33:17Z",
+		"2026-07-14T04:33:17.25":         "2026-07-14T02:33:17.25Z",
+		"04:33":                          "2026-07-15T02:33:00Z",
+		"04:33:17":                       "2026-07-15T02:33:17Z",
+		"04:33:17.25":                    "2026-07-15T02:33:17.25Z",
+		"00:00":                          "2026-07-14T22:00:00Z",
+	} {
+		m, err := parseMoment(text, loc)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := m.on(begin).UTC().Format(time.RFC3339Nano); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "now", "4:33pm", "04", "2026-07-14", "2026-02-30 00:00:00", "25:00", "2026-07-14 04:33:17 Z", "1783999997", "-5m"} {
+		if m, err := parseMoment(text, loc); err == nil {
+			t.Errorf("%q is %v", text, m)
+		}
+	}
+}
+
+func TestReplaySpeed(t *testing.T) {
+	for text, want := range map[string]float64{"1x": 1, "10x": 10, "0.5x": 0.5, "1e3x": 1000, "max": 0} {
+		if got, err := parseSpeed(text); err != nil || got != want {
+			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "x", "10", "0x", "-1x", "NaNx", "Infx", "+Infx", "1e999x", "1 x", "fast"} {
+		if got, err := parseSpeed(text); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
+// TestReplayPace: pauses are those of the log, a clock that was set back makes none,
+// and the clock of the log goes on in between and not beyond.
+func TestReplayPace(t *testing.T) {
+	begin := time.Date(2026, 7, 14, 4, 33, 17, 0, time.UTC)
+	p := &pace{speed: 100}
+	if !p.now().IsZero() {
+		t.Errorf("before the first event it is %v", p.now())
+	}
+	started := time.Now()
+	for _, second := range []int{0, 10, 3, 8} { // 100 ms, none, 50 ms
+		at := begin.Add(time.Duration(second) * time.Second)
+		if err := p.wait(t.Context(), at); err != nil || !p.now().Equal(at) {
+			t.Errorf("%v, %v; want %v", p.now(), err, at)
+		}
+	}
+	if took := time.Since(started); took < 150*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	from := p.now()
+	if p.wait(ctx, begin.Add(time.Hour)) == nil {
+		t.Error("no pause")
+	}
+	if passed := p.now().Sub(from); passed < 5*time.Second || passed >= time.Hour {
+		t.Errorf("in a pause %v passed", passed)
+	}
+	if d := (&pace{speed: 1e-9}).here(math.MaxInt64); d != math.MaxInt64 {
+		t.Errorf("the longest pause is %v", d)
+	}
+}
