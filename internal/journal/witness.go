@@ -90,10 +90,13 @@ func (w *Witness) Close() error {
 	w.stopped.Wait()
 	w.giveUp()
 	err := w.to.close()
-	if w.seal != nil {
+	switch {
+	case w.seal != nil:
 		return errors.Join(fmt.Errorf("%s does not have the last seal", w.name), err)
+	case err != nil:
+		return fmt.Errorf("%s may not have the last seal: %w", w.name, err)
 	}
-	return err
+	return nil
 }
 
 func (w *Witness) tellAll() {
