@@ -1,6 +1,10 @@
 package event_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+)
 
 // TestAllocatesNothing: to write an event costs no memory, whatever is in it.
 func TestAllocatesNothing(t *testing.T) {
@@ -17,5 +21,14 @@ func BenchmarkAppendJSON(b *testing.B) {
 	line := make([]byte, 0, 4096)
 	for i := 0; b.Loop(); i++ {
 		line = session[i%len(session)].event.AppendJSON(line[:0])
+	}
+}
+
+// BenchmarkParse reads them.
+func BenchmarkParse(b *testing.B) {
+	for i := 0; b.Loop(); i++ {
+		if _, err := event.Parse([]byte(session[i%len(session)].line)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
