@@ -15,6 +15,7 @@ bool adopting;
 __u32 self;
 
 __u32 adopted;     /* processes that user space started */
+__u32 births;      /* processes that have entered the tree */
 __u32 not_entered; /* processes that there was no room for in the tree, with their descendants */
 
 /*
@@ -57,6 +58,7 @@ static __always_inline void enter_tree(struct process *process)
 
 	if (bpf_map_update_elem(&tree, process, &member, BPF_ANY))
 		__sync_fetch_and_add(&not_entered, 1);
+	__sync_fetch_and_add(&births, 1);
 }
 
 #define GENERATIONS 4

@@ -182,6 +182,7 @@ const (
 	ipctraceProgTreeNewtask             = "tree_newtask"
 	ipctraceVarAdopted                  = "adopted"
 	ipctraceVarAdopting                 = "adopting"
+	ipctraceVarBirths                   = "births"
 	ipctraceVarExceptNs                 = "except_ns"
 	ipctraceVarKinds                    = "kinds"
 	ipctraceVarLive                     = "live"
@@ -282,6 +283,7 @@ type ipctraceMapSpecs struct {
 type ipctraceVariableSpecs struct {
 	Adopted    *ebpf.VariableSpec `ebpf:"adopted"`
 	Adopting   *ebpf.VariableSpec `ebpf:"adopting"`
+	Births     *ebpf.VariableSpec `ebpf:"births"`
 	ExceptNs   *ebpf.VariableSpec `ebpf:"except_ns"`
 	Kinds      *ebpf.VariableSpec `ebpf:"kinds"`
 	Live       *ebpf.VariableSpec `ebpf:"live"`
@@ -343,6 +345,7 @@ func (m *ipctraceMaps) Close() error {
 type ipctraceVariables struct {
 	Adopted    *ebpf.Variable `ebpf:"adopted"`
 	Adopting   *ebpf.Variable `ebpf:"adopting"`
+	Births     *ebpf.Variable `ebpf:"births"`
 	ExceptNs   *ebpf.Variable `ebpf:"except_ns"`
 	Kinds      *ebpf.Variable `ebpf:"kinds"`
 	Live       *ebpf.Variable `ebpf:"live"`

@@ -60,6 +60,18 @@ func (t *Tracer) Followed() ([]Process, error) {
 	}
 }
 
+// Births is how many processes have been followed so far, modulo 2³². Where it is
+// the same before and after a look at [Tracer.Followed], none was missed that began
+// while others, which were looked at already, ended. Not after Close.
+func (t *Tracer) Births() (uint32, error) {
+	t.freeing.RLock()
+	defer t.freeing.RUnlock()
+	if t.last.Load() != nil {
+		return 0, nil
+	}
+	return t.treeCounter(ipctraceVarBirths)
+}
+
 func (t *Tracer) listTree() (all []Process, err error) {
 	var key ipctraceProcess
 	var member uint8

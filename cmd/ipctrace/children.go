@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"time"
 )
 
 // children are the numbers of this program's child processes, which each of its
@@ -30,22 +32,51 @@ func children() map[int]bool {
 
 // stopped says whether the command is stopped.
 func (c *command) stopped() bool {
-	state, _, ok := statOf(c.process.Pid)
-	return ok && state == 'T'
+	s, ok := statOf(c.process.Pid)
+	return ok && s.state == 'T'
 }
 
-// statOf is a process's state, and when it began in ticks after boot: fields 3 and
-// 22 of /proc/PID/stat. They stand behind the name, and nothing behind that holds a
-// parenthesis.
-func statOf(pid int) (state byte, start uint64, ok bool) {
+// stat is what /proc/PID/stat says of a process.
+type stat struct {
+	state   byte
+	threads int    // that live, and the main one, also when it has ended
+	start   uint64 // ticks after boot, as this program's time namespace has it
+}
+
+// lives says whether any thread of the process does: the main one may have ended
+// before others (delay_group_leader, kernel/exit.c).
+func (s stat) lives() bool { return s.state != 'X' && (s.state != 'Z' || s.threads > 1) }
+
+// statOf reads fields 3, 20 and 22. They stand behind the name, and nothing behind
+// that holds a parenthesis.
+func statOf(pid int) (s stat, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, 0, false
+		return s, false
 	}
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	if len(fields) < 20 {
-		return 0, 0, false
+		return s, false
 	}
-	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
-	return fields[0][0], start, err == nil
+	s.state = fields[0][0]
+	s.threads, _ = strconv.Atoi(string(fields[17]))
+	s.start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return s, err == nil
 }
+
+// bootOffset is how far this program's time namespace has moved the clock that
+// counts from boot: /proc shows times as who reads it has them (do_task_stat,
+// fs/proc/array.c).
+var bootOffset = sync.OnceValue(func() time.Duration {
+	text, err := os.ReadFile("/proc/self/timens_offsets")
+	if err != nil {
+		return 0 // a kernel without time namespaces
+	}
+	for line := range bytes.Lines(text) {
+		var seconds, nanoseconds int64
+		if n, _ := fmt.Sscanf(string(line), "boottime %d %d", &seconds, &nanoseconds); n == 2 {
+			return time.Duration(seconds)*time.Second + time.Duration(nanoseconds)
+		}
+	}
+	return 0
+})

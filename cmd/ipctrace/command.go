@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -26,11 +27,17 @@ type command struct {
 	began   time.Time
 	took    time.Duration
 
-	followed  func() ([]tracer.Process, error)
+	tree      tree
 	signals   chan os.Signal
 	strangers map[int]bool // children that this program had before
 	ended     bool
 	result    unix.WaitStatus
+}
+
+// tree is the command and its descendants, as the kernel follows them.
+type tree interface {
+	Followed() ([]tracer.Process, error)
+	Births() (uint32, error)
 }
 
 // Signals that are passed on. Those of the terminal reach the command by
@@ -103,6 +110,13 @@ func (c *command) start(ctx context.Context) error {
 		signal.Ignore(ignored...) // handlers do not outlive execve, and this does
 		defer signal.Notify(c.signals, ignored...)
 	}
+	if c.attr.Sys.Credential != nil {
+		runtime.LockOSThread() // whose rights the command inherits
+		defer runtime.UnlockOSThread()
+		if err := leaveNothing(); err != nil {
+			return err
+		}
+	}
 	c.began = time.Now()
 	process, err := os.StartProcess(c.path, c.args, c.attr)
 	if errors.Is(err, unix.ENOEXEC) { // a script that does not say of what: as execvp does
@@ -139,7 +153,9 @@ func (c *command) wait(detach bool) error {
 			}
 			all = nil
 		case <-look.C:
-			if c.ended && c.running() == 0 {
+			// Who lives is a child of this program by now, or a descendant of one.
+			orphans := all != nil && len(c.strangers) == 0
+			if c.ended && !orphans && c.running() == 0 {
 				return nil
 			}
 		case s := <-c.signals:
@@ -151,11 +167,22 @@ func (c *command) wait(detach bool) error {
 	}
 }
 
-// running is how many processes of the command live, itself included. In an inner
-// pid namespace, where the hooks' numbers mean nothing, it is those that are this
-// program's children.
-func (c *command) running() (n int) {
-	followed, err := c.followed()
+// running is how many processes of the command live, itself included; at least one
+// where somebody was born while they were counted, and none that was there lives.
+func (c *command) running() int {
+	before, err1 := c.tree.Births()
+	n := c.count()
+	after, err2 := c.tree.Births()
+	if n == 0 && err1 == nil && err2 == nil && before != after {
+		return 1
+	}
+	return n
+}
+
+// count looks at one process after the other. In an inner pid namespace, where the
+// hooks' numbers mean nothing, it is those that are this program's children.
+func (c *command) count() (n int) {
+	followed, err := c.tree.Followed()
 	if err != nil || !initialPIDs() {
 		for pid := range children() {
 			if !c.strangers[pid] {
@@ -165,7 +192,7 @@ func (c *command) running() (n int) {
 		return n
 	}
 	for _, p := range followed {
-		if state, start, ok := statOf(int(p.PID)); ok && state != 'Z' && state != 'X' && start == uint64(p.Start/tick) {
+		if s, ok := statOf(int(p.PID)); ok && s.lives() && s.start == uint64((p.Start+bootOffset())/tick) {
 			n++
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/moby/sys/capability"
@@ -40,6 +41,25 @@ func dropRights(cleanup bool) {
 		sets[i].Inheritable &= mask[i]
 	}
 	_, _, _ = syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets[0])), 0)
+}
+
+// leaveNothing sees to it that what the calling thread starts as another user
+// inherits none of its capabilities: not where this program is not root's, and has
+// ambient ones. They go with the inheritable ones (cap_capset, security/commoncap.c).
+func leaveNothing() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	err := unix.Capget(&header, &sets[0])
+	for i := range sets {
+		sets[i].Inheritable = 0
+	}
+	if err == nil {
+		err = unix.Capset(&header, &sets[0])
+	}
+	if err != nil {
+		return fmt.Errorf("give up inheritable capabilities: %w", err)
+	}
+	return nil
 }
 
 // memoryLock is the limit that the tracer may have to raise before Linux 5.11.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 
@@ -70,7 +71,7 @@ func (r *runner) add(f *pflag.FlagSet) {
 	f.BoolVar(&r.detach, "detach-on-exit", false, "end when the command ends, whatever its descendants do")
 	f.IntVar(&r.failOnLeak, "fail-on-leak", 0, "exit with 1 when `N` objects or more are left behind")
 	f.Lookup("fail-on-leak").NoOptDefVal = "1"
-	f.StringSliceVar(&r.failOnFail, "fail-on-fail", nil, "exit with 1 when a call failed with one of these errors: `ENOSPC,…`")
+	f.StringSliceVar(&r.failOnFail, "fail-on-fail", nil, "exit with 1 when a call that makes or opens an object failed with one of these errors: `ENOSPC,…`")
 	f.BoolVar(&r.cleanup, "cleanup", false, "remove what is left behind for certain")
 	f.StringSliceVar(&r.allow, "leaks-allow", nil, "what may be left behind: `[KIND:]PATTERN` of a key or name (0x0052e2*, mq:/job?)")
 }
@@ -152,7 +153,7 @@ func (unclosed) Close() error { return nil }
 
 // trace runs the command while its events are taken in, then gives account.
 func (r *runner) trace(c *cobra.Command, t *trace, command *command, out io.WriteCloser) error {
-	sink := &bookSink{ledger: ledger.New(t.looks.pending)}
+	sink := &bookSink{ledger: ledger.New(t.looks.pending, hidden(t.tracer.Tier())...)}
 	opts := view.Options{Color: r.file == "" && colored(c.Flags(), c.ErrOrStderr()), Native: nativeABI()}
 	if !r.quiet && !r.json {
 		sink.lines = t.lineSink(out, opts)
@@ -162,7 +163,7 @@ func (r *runner) trace(c *cobra.Command, t *trace, command *command, out io.Writ
 	var followed error
 	var wg sync.WaitGroup
 	wg.Go(func() { followed = t.follow(tracing, 0, sink) })
-	command.followed = t.tracer.Followed
+	command.tree = t.tracer
 	err := t.tracer.Adopt(func() error { return command.start(c.Context()) })
 	switch {
 	case err == nil:
@@ -175,6 +176,7 @@ func (r *runner) trace(c *cobra.Command, t *trace, command *command, out io.Writ
 	if err == nil {
 		running = command.running()
 	}
+	signal.Stop(command.signals) // from now on one ends this program, also where the report is not read
 	end(errWork)
 	wg.Wait()
 	if err := errors.Join(err, followed); err != nil {
@@ -203,7 +205,7 @@ func (r *runner) verdict(report *runReport, written error) error {
 		return fmt.Errorf("write the report: %w", written)
 	}
 	switch {
-	case r.failOnLeak > 0 && (notAllowed(report.left) >= r.failOnLeak || !report.certain()):
+	case r.failOnLeak > 0 && report.mayHaveLeft(r.failOnLeak):
 		return errFinding
 	case report.account.Failed(r.failOnFail...) > 0:
 		return errFinding

@@ -30,9 +30,11 @@ const (
 	noteRunning = "not removed: processes of the command still run"
 )
 
-// certain says whether no more can be left behind than the report says. What was
-// lost is no matter where all that is there is accounted for.
-func (r *runReport) certain() bool { return r.account.Unplaced == 0 && notAllowed(r.doubt) == 0 }
+// mayHaveLeft says whether so many objects may be left behind: for certain, or
+// perhaps. What was lost is no matter where all that is there is accounted for.
+func (r *runReport) mayHaveLeft(n int) bool {
+	return notAllowed(r.left)+notAllowed(r.doubt) >= n || r.account.Unplaced > 0
+}
 
 // notAllowed counts those that --leaks-allow does not name.
 func notAllowed(objects []view.Leftover) (n int) {

@@ -26,15 +26,20 @@ func (r *runner) narrow(found *snapshot.Snapshot) {
 	}
 }
 
-// missed are the kinds of object that the hooks may not have seen made.
-func missed(tier tracer.Tier, unfollowed uint64) []string {
-	switch {
-	case unfollowed > 0:
-		return []string{tracer.Msg.String(), tracer.Shm.String(), tracer.Sem.String(), tracer.MQ.String()}
-	case tier == tracer.Syscall:
+// hidden are the kinds of object that can be made without the hooks seeing it.
+func hidden(tier tracer.Tier) []string {
+	if tier == tracer.Syscall {
 		return []string{tracer.MQ.String()} // as files of a mounted filesystem
 	}
 	return nil
+}
+
+// missed are those of which the command may have made some unseen.
+func missed(tier tracer.Tier, unfollowed uint64) []string {
+	if unfollowed > 0 {
+		return []string{tracer.Msg.String(), tracer.Shm.String(), tracer.Sem.String(), tracer.MQ.String()}
+	}
+	return hidden(tier)
 }
 
 // settle closes the account.

@@ -19,6 +19,7 @@ type Ledger struct {
 	before     map[thing]uint64   // there before the command began: inode numbers of queues
 	rivals     map[thing]uint64   // strangers made them, or may have: likewise
 	looked     map[space]lookedAt // namespaces of which it is known what was in them before
+	hidden     []string           // kinds of which strangers may make some that no hook sees made
 	marked     map[thing]bool     // segments of others that the command removed while they were attached
 	open       map[thing]*Object
 	namespaces map[space]*Namespace
@@ -130,9 +131,11 @@ func same(a, b uint64) bool { return a == 0 || b == 0 || a == b }
 const mq, segment = "mq", "shm"
 
 // New begins an account, with what was there before the command began: in the
-// trace each of those namespaces is the first of its inode number.
-func New(before *snapshot.Snapshot) *Ledger {
+// trace each of those namespaces is the first of its inode number. hidden are kinds
+// of object that can be made without an event.
+func New(before *snapshot.Snapshot, hidden ...string) *Ledger {
 	l := &Ledger{
+		hidden: hidden,
 		before: make(map[thing]uint64), rivals: make(map[thing]uint64), looked: make(map[space]lookedAt),
 		marked: make(map[thing]bool), open: make(map[thing]*Object), namespaces: make(map[space]*Namespace),
 	}
@@ -345,7 +348,7 @@ func (l *Ledger) close(t thing) *Object {
 func (l *Ledger) weigh(t thing, o *Object) {
 	looked := l.looked[t.space]
 	o.unknown = !looked.objects && t.kind != mq || !looked.queues && t.kind == mq
-	if o.certain || o.rival || o.unknown || l.account.Lost+l.account.Skipped > 0 {
+	if o.certain || o.rival || o.unknown || slices.Contains(l.hidden, t.kind) || l.account.Lost+l.account.Skipped > 0 {
 		return
 	}
 	o.certain = true
@@ -469,6 +472,8 @@ func (l *Ledger) settle(t thing, o *Object, now *snapshot.Snapshot, gone func(*e
 		l.doubt(o, "others got it too, and the hooks cannot tell who made it")
 	case o.unknown:
 		l.doubt(o, "what was in its namespace before is not known")
+	case l.account.Lost+l.account.Skipped == 0:
+		l.doubt(o, "others may have made it as a file, which the hooks do not see")
 	default:
 		l.doubt(o, "events were lost, and others may have made it")
 	}
