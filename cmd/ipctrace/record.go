@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -94,8 +95,10 @@ func (r *recorder) complete(f *pflag.FlagSet) (journal.Config, error) {
 		return cfg, usagef("--fsync: unknown word %q: interval, always or none", r.fsync)
 	case !rotates && (r.keep > 0 || r.compress != ""):
 		return cfg, usagef("--keep and --compress are for old files: add --rotate-size or --rotate-time")
-	case rotates && r.file == "-":
-		return cfg, usagef("stdout is not rotated: name a file with -o")
+	case r.file == "-" && (rotates || f.Changed("fsync")):
+		return cfg, usagef("stdout has no files to rotate, and no disk: name a file with -o")
+	case r.sealTo != "" && filepath.Clean(r.sealTo) == filepath.Clean(r.file):
+		return cfg, usagef("--seal-to %s: the log itself is no witness", r.sealTo)
 	}
 	for _, name := range []string{"sign", "seal-to", "compress"} {
 		if f.Changed(name) && f.Lookup(name).Value.String() == "" {
@@ -149,24 +152,39 @@ func (r *recorder) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	log, err := journal.Open(cfg)
-	if err != nil {
-		return errors.Join(err, witness())
+	total, err := r.trace(c, traced, filter, cfg)
+	if r.file == "-" && errors.Is(err, syscall.EPIPE) { // its reader has seen enough
+		err = nil
 	}
-	err = r.trace(c, traced, filter, log)
-	if err := errors.Join(err, log.Close(), witness()); err != nil {
-		return err
+	if err := errors.Join(err, witness()); err != nil {
+		return whole(err)
 	}
-	return r.summary(log.Stop())
+	return r.summary(total)
 }
 
-func (r *recorder) trace(c *cobra.Command, cfg tracer.Config, filter stream.Filter, log *journal.Journal) error {
-	t, err := openTrace(c.Context(), cfg, filter, r.stderr)
+// whole is an error whose text is all there is to it: no part of it is a normal
+// end.
+func whole(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) {
+		return errors.New(err.Error())
+	}
+	return err
+}
+
+// trace records until it is told to end. The log is opened when nothing but it can
+// fail any more: what it takes note of in doing so, trace.start tells.
+func (r *recorder) trace(c *cobra.Command, traced tracer.Config, filter stream.Filter, cfg journal.Config) (*event.Stop, error) {
+	defer ignoreHangup()()
+	t, err := openTrace(c.Context(), traced, filter, r.stderr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer t.Close()
 	t.start.Filters = r.sel.words()
+	log, err := journal.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(c.Context())
 	defer cancel(nil)
 	if r.sel.duration > 0 {
@@ -178,7 +196,8 @@ func (r *recorder) trace(c *cobra.Command, cfg tracer.Config, filter stream.Filt
 		hangup(ctx, r.stdout, cancel)
 	}
 	defer reopenOnHangup(log)()
-	return t.follow(ctx, r.sel.count, log)
+	err = t.follow(ctx, r.sel.count, log)
+	return log.Stop(), errors.Join(err, log.Close())
 }
 
 // witness begins to keep seals elsewhere, if that was asked for. What it returns
@@ -195,12 +214,19 @@ func (r *recorder) witness(cfg *journal.Config) (end func() error, err error) {
 	return w.Close, nil
 }
 
+// ignoreHangup keeps SIGHUP from ending what has not begun to write yet.
+func ignoreHangup() (stop func()) {
+	nothing := func() {}
+	hangupMeans.Store(&nothing)
+	return func() { hangupMeans.Store(nil) }
+}
+
 // reopenOnHangup lets SIGHUP mean what it means to daemons, also under nohup.
 func reopenOnHangup(log *journal.Journal) (stop func()) {
 	reopen := log.Reopen
 	hangupMeans.Store(&reopen)
 	if !signal.Ignored(syscall.SIGHUP) {
-		return func() { hangupMeans.Store(nil) }
+		return func() {}
 	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)

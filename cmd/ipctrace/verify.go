@@ -74,7 +74,7 @@ func (v *verifier) check(c *cobra.Command) (check journal.Check, err error) {
 	}
 	if v.key != "" {
 		if check.Key, err = journal.PublicKey(v.key); err != nil {
-			return check, err
+			return check, usagef("--key: %w", err)
 		}
 	}
 	check.Head = headOf(v.head)
@@ -137,6 +137,13 @@ func (v *verifier) facts(r *journal.Report) []string {
 	var facts []string
 	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
 	add("%s in %s; %s", plural(int(r.Events), "event"), plural(r.Traces, "trace"), lacking(r.Lost))
+	if r.Logs > 1 {
+		add("these are %d logs, which know nothing of each other", r.Logs)
+	}
+	if r.Broken > 0 {
+		add("%s without trace.stop before another: who recorded was killed or could not write, and what was lost then is not known",
+			plural(r.Broken, "trace"))
+	}
 	if r.After != "" {
 		add("it begins with part %d; what was before is not among these files, and ended with the seal %s", r.Part, r.After)
 	}
@@ -174,7 +181,9 @@ type jsonReport struct {
 	Lines    uint64        `json:"lines"`
 	Bytes    int64         `json:"bytes"`
 	Events   uint64        `json:"events"`
+	Logs     int           `json:"logs"`
 	Traces   int           `json:"traces"`
+	Broken   int           `json:"broken"`
 	Seals    int           `json:"seals"`
 	Signed   int           `json:"signed"`
 	Key      string        `json:"key"` // of the last seal; "": not signed
@@ -205,7 +214,7 @@ type jsonFinding struct {
 
 func jsonVerdict(r *journal.Report) jsonReport {
 	out := jsonReport{
-		Whole: r.Whole(), Files: r.Files, Lines: r.Lines, Bytes: r.Bytes, Events: r.Events, Traces: r.Traces,
+		Whole: r.Whole(), Files: r.Files, Lines: r.Lines, Bytes: r.Bytes, Events: r.Events, Logs: r.Logs, Traces: r.Traces, Broken: r.Broken,
 		Seals: r.Seals, Signed: r.Signed, Key: r.Key, Late: r.Late, Part: r.Part, After: r.After, Head: r.Head,
 		Beyond: r.Beyond, Ended: r.Ended, Lost: jsonLogLosses(r.Lost), Findings: []jsonFinding{}, More: r.More,
 	}

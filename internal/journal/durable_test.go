@@ -223,12 +223,10 @@ func TestSlowReader(t *testing.T) {
 	cfg.Queue = 64 << 10
 	lines := make(chan []byte)
 	proceed := make(chan bool)
+	f, err := os.OpenFile(cfg.File, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	must(t, err)
 	go func() {
 		defer close(lines)
-		f, err := os.Open(cfg.File)
-		if err != nil {
-			return
-		}
 		defer f.Close()
 		<-proceed
 		r := bufio.NewReader(f)
@@ -353,5 +351,32 @@ func TestClockSteps(t *testing.T) {
 	parts, _ := filepath.Glob(cfg.File + ".*")
 	if r := whole(t, append(parts, cfg.File)...); len(parts) != 1 || r.Events != 9000 {
 		t.Errorf("%v: %+v", parts, r)
+	}
+}
+
+// TestReopenAfterRotation: that the file was moved while a rotation was on its way
+// stops nothing.
+func TestReopenAfterRotation(t *testing.T) {
+	cfg := config(t)
+	cfg.RotateSize = 300 << 10
+	cfg.Warn = func(string) {}
+	j := begin(t, cfg)
+	write(t, j, start())
+	moved := 0
+	for n := range 5000 {
+		write(t, j, create(n+1))
+		if n%500 != 0 {
+			continue
+		}
+		if os.Rename(cfg.File, fmt.Sprintf("%s.moved%d", cfg.File, moved)) == nil {
+			moved++
+		}
+		j.Reopen()
+	}
+	write(t, j, stop(5000))
+	must(t, j.Close())
+	files, _ := filepath.Glob(cfg.File + "*")
+	if r := whole(t, files...); r.Events != 5000 || !r.Ended {
+		t.Errorf("%+v", r)
 	}
 }

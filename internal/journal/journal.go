@@ -156,7 +156,9 @@ func (j *Journal) Stop() *event.Stop {
 // patienceAtEnd is how long Close waits for a file that takes nothing.
 const patienceAtEnd = 5 * time.Second
 
-// Close seals what was written. It fails if not all of it could be.
+// Close seals what was written, and waits until all is done with it: what was
+// asked for with Fsync and Compress may take its time. It fails if not all could
+// be written.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	j.queue.pay()
@@ -168,37 +170,45 @@ func (j *Journal) Close() error {
 		j.stopped.Wait()
 		close(done)
 	}()
-	j.await(done)
+	finished := j.await(done)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.err != nil {
-		return j.err
+	var errs []error
+	if left := j.queue.lines - j.writer.written.Load(); left > 0 {
+		text := fmt.Sprintf("%s: %d lines could not be written", j.cfg.name(), left)
+		if j.queue.dropped > 0 {
+			text += fmt.Sprintf(", and %d events found no room before", j.queue.dropped)
+		}
+		errs = append(errs, errors.New(text))
 	}
-	if left := j.queue.seq - j.writer.written.Load(); left > 0 {
-		return fmt.Errorf("%s: %d lines could not be written", j.cfg.name(), left)
+	if finished {
+		errs = append(errs, j.writer.err)
 	}
-	return j.writer.err
+	return errors.Join(append(errs, j.err)...)
 }
 
-// await waits for the writer, as long as it gets on.
-func (j *Journal) await(done <-chan struct{}) {
-	for before := j.writer.progress.Load(); ; {
+// await waits for the writer, as long as it gets on, and says whether it is done.
+func (j *Journal) await(done <-chan struct{}) bool {
+	for before := j.writer.progress.Load(); j.writer.writing.Load(); {
 		select {
 		case <-done:
-			return
+			return true
 		case <-time.After(patienceAtEnd):
 		}
 		now := j.writer.progress.Load()
-		if now == before {
-			break
+		if now == before && j.writer.writing.Load() {
+			close(j.writer.hopeless)
+			select {
+			case <-done:
+				return true
+			case <-time.After(patienceAtEnd / 10): // it is inside a write that does not return
+				return false
+			}
 		}
 		before = now
 	}
-	close(j.writer.hopeless)
-	select {
-	case <-done:
-	case <-time.After(patienceAtEnd / 10): // it is inside a write that does not return
-	}
+	<-done
+	return true
 }
 
 // write hands batches to the writer.
@@ -269,9 +279,9 @@ func (j *Journal) lookForMove() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.queue.start.Log != nil {
+	if j.queue.start.Log != nil && j.queue.stop == nil {
 		wall, _ := j.cfg.Now()
-		j.queue.seal(false, reopen, wall)
+		j.queue.seal(false, true, wall)
 	}
 }
 
@@ -284,7 +294,7 @@ func (j *Journal) takeNow() (b batch, wait time.Duration, ok bool) {
 		wait = time.Until(at)
 		if wait <= 0 || j.queue.closed {
 			wall, _ := j.cfg.Now()
-			j.queue.sealThen(wall)
+			j.queue.seal(false, j.queue.complete(wall), wall)
 		}
 	}
 	ok = !j.queue.closed || len(j.queue.batch.bytes) > 0

@@ -159,6 +159,23 @@ func TestRefuses(t *testing.T) {
 		{"another file", func(t *testing.T, cfg *journal.Config) {
 			must(t, os.WriteFile(cfg.File, []byte("a diary\n"), 0o600))
 		}, "not a log"},
+		{"another file without a last newline", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.WriteFile(cfg.File, []byte("user=root\npassword=x"), 0o600))
+		}, "not a log"},
+		{"another file without any", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.WriteFile(cfg.File, []byte("{\"v\":2}"), 0o600))
+		}, "not a log"},
+		{"an altered last part", func(t *testing.T, cfg *journal.Config) {
+			record(t, *cfg, 100)
+			text := read(t, cfg.File)
+			text[len(text)/3]++
+			must(t, os.WriteFile(cfg.File+".000001", text, 0o600))
+			must(t, os.Truncate(cfg.File, 0))
+		}, "its end does not hold"},
+		{"rotation where others make files", func(t *testing.T, cfg *journal.Config) {
+			must(t, os.Chmod(filepath.Dir(cfg.File), 0o777|os.ModeSticky))
+			cfg.RotateSize = 1 << 20
+		}, "rotate in a directory of your own"},
 		{"without a newline", func(t *testing.T, cfg *journal.Config) {
 			must(t, os.WriteFile(cfg.File, bytes.Repeat([]byte("x"), 2<<20), 0o600))
 		}, "not a log"},
@@ -238,10 +255,11 @@ func TestSticky(t *testing.T) {
 
 // TestTorn: half a line at the end is kept aside, and said.
 func TestTorn(t *testing.T) {
-	cfg := config(t)
-	record(t, cfg, 1500)
-	text := read(t, cfg.File)
+	original := config(t)
+	record(t, original, 1500)
+	text := read(t, original.File)
 	for _, cut := range []int{1, 100, 1000, 100000, len(text) - 100, len(text) - 1} {
+		cfg := config(t)
 		must(t, os.WriteFile(cfg.File, text[:len(text)-cut], 0o600))
 		var told warnings
 		again := cfg
@@ -293,5 +311,146 @@ func TestSigned(t *testing.T) {
 	}
 	if _, err := journal.NewKey(name); err == nil {
 		t.Error("a key was overwritten")
+	}
+}
+
+// TestKilledInRotation: what a recorder that was killed did not come to, the next
+// one does: it deletes what was half compressed, or is there twice, and compresses
+// the rest.
+func TestKilledInRotation(t *testing.T) {
+	cfg := config(t)
+	cfg.RotateSize, cfg.Compress = 1<<20, journal.Gzip
+	record(t, cfg, 5000)
+	packed := cfg.File + ".000001.gz"
+	var text []byte
+	for line, err := range journal.Lines(packed) {
+		must(t, err)
+		text = append(text, line.Text...)
+	}
+	must(t, os.WriteFile(cfg.File+".000001", text, 0o600))
+	must(t, os.WriteFile(cfg.File+".000002.gz.tmp", []byte("half"), 0o600))
+	second := cfg.File + ".000002"
+	text = nil
+	for line, err := range journal.Lines(second + ".gz") {
+		must(t, err)
+		text = append(text, line.Text...)
+	}
+	must(t, os.Remove(second+".gz"))
+	must(t, os.WriteFile(second, text, 0o600))
+	record(t, cfg, 1)
+	files, _ := filepath.Glob(cfg.File + "*")
+	if want := []string{cfg.File, packed, second + ".gz"}; !slices.Equal(files, want) {
+		t.Errorf("%v, want %v", files, want)
+	}
+	if r := whole(t, files...); r.Events != 5001 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestStrangersParts: what only looks like a part is neither continued nor deleted.
+func TestStrangersParts(t *testing.T) {
+	cfg := config(t)
+	cfg.RotateSize, cfg.Keep = 300<<10, 1
+	other := config(t)
+	record(t, other, 3) // of another log
+	var kept []string
+	for name, text := range map[string][]byte{
+		".000900": []byte("x"), ".20261124": read(t, other.File), ".000001.gz": []byte("\x1f\x8b"),
+	} {
+		kept = append(kept, cfg.File+name)
+		must(t, os.WriteFile(cfg.File+name, text, 0o600))
+	}
+	record(t, cfg, 3000)
+	for _, name := range kept {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if r := whole(t, cfg.File); r.Part < 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestTornTold: half a line is told by the next trace that begins, also where who
+// set it aside died before.
+func TestTornTold(t *testing.T) {
+	cfg := config(t)
+	record(t, cfg, 10)
+	text := read(t, cfg.File)
+	must(t, os.WriteFile(cfg.File, text[:len(text)-10], 0o600))
+	cfg.Warn = func(string) {}
+	must(t, begin(t, cfg).Close())
+	record(t, cfg, 1)
+	told := 0
+	for _, e := range events(t, cfg.File) {
+		if e.Start != nil && e.Start.Log.Torn != nil {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	record(t, cfg, 1)
+	if r := whole(t, cfg.File); r.Traces != 3 || r.Broken != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestBroken: a trace that another follows without its trace.stop is counted.
+func TestBroken(t *testing.T) {
+	cfg := config(t)
+	j := begin(t, cfg)
+	write(t, j, start(), create(1))
+	must(t, j.Close())
+	record(t, cfg, 1)
+	if r := whole(t, cfg.File); r.Broken != 1 || r.Traces != 2 || !r.Ended {
+		t.Errorf("%+v", r)
+	}
+	after := ""
+	for _, e := range events(t, cfg.File) {
+		if e.Start != nil && e.Start.Log.After != after {
+			t.Errorf("after %q, want %q", e.Start.Log.After, after)
+		}
+		if e.Seal != nil {
+			after = e.Seal.Hash
+		}
+	}
+}
+
+// TestSealedLate: the trace behind a late seal names that one.
+func TestSealedLate(t *testing.T) {
+	cfg := config(t)
+	record(t, cfg, 100)
+	text := read(t, cfg.File)
+	end := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+	must(t, os.WriteFile(cfg.File, text[:end], 0o600))
+	record(t, cfg, 1)
+	r := whole(t, cfg.File)
+	last := ""
+	for _, e := range events(t, cfg.File) {
+		if e.Start != nil && e.Start.Log.After != last {
+			t.Errorf("after %q, want %q", e.Start.Log.After, last)
+		}
+		if e.Seal != nil {
+			last = e.Seal.Hash
+		}
+	}
+	if r.Late != 102 {
+		t.Errorf("%d lines sealed late", r.Late)
+	}
+}
+
+// TestOtherLogs: files of two logs are not called one.
+func TestOtherLogs(t *testing.T) {
+	a, b := config(t), config(t)
+	record(t, a, 10)
+	b.RotateSize = 300 << 10
+	record(t, b, 2000)
+	if r := whole(t, a.File, b.File+".000001"); r.Logs != 2 {
+		t.Errorf("%+v", r)
+	}
+	r := journal.Verify([]string{a.File, b.File}, journal.Check{})
+	if len(r.Findings) != 1 || r.Findings[0].Fault != journal.Gap {
+		t.Errorf("%+v", r.Findings)
 	}
 }

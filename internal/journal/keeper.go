@@ -2,14 +2,12 @@ package journal
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -36,16 +34,23 @@ type task struct {
 	target   *target
 	seal     []byte // the last in it
 	complete bool   // nothing comes any more
-	then     then
 }
 
-// mostParts is how many parts wait to be compressed; then writing waits.
+// mostParts is how many parts wait to be compressed; then those behind wait to be
+// brought to the disk.
 const mostParts = 64
 
-func newKeeper(cfg *Config) *keeper {
+func newKeeper(cfg *Config, plain []*target) *keeper {
 	k := &keeper{cfg: cfg, wake: make(chan struct{}, 1), store: make(chan *target, mostParts)}
 	k.synced.Go(k.syncAll)
-	k.stored.Go(k.storeAll)
+	k.stored.Go(func() {
+		for _, t := range plain {
+			k.storeOne(t)
+		}
+		for t := range k.store {
+			k.storeOne(t)
+		}
+	})
 	return k
 }
 
@@ -55,8 +60,8 @@ func (k *keeper) sealed(t *target, seal []byte) {
 }
 
 // complete says that a part is, with a seal as its last line.
-func (k *keeper) complete(t *target, then then, seal []byte) {
-	k.add(task{target: t, seal: bytes.Clone(seal), complete: true, then: then})
+func (k *keeper) complete(t *target, seal []byte) {
+	k.add(task{target: t, seal: bytes.Clone(seal), complete: true})
 }
 
 func (k *keeper) add(t task) {
@@ -92,9 +97,11 @@ func (k *keeper) syncAll() {
 // sync brings a file to the disk, and then tells of its last seal.
 func (k *keeper) sync(t task) {
 	var err error
-	due := k.cfg.Fsync == FsyncInterval || k.cfg.Fsync == FsyncAlways && t.complete
-	if due && t.target.regular {
+	if k.cfg.Fsync == FsyncInterval && t.target.regular {
 		err = t.target.file.Sync()
+	}
+	if t.complete && k.cfg.Fsync != FsyncNone { // its name, and the next one's
+		err = errors.Join(err, t.target.dir.sync())
 	}
 	if err != nil {
 		k.fail(fmt.Errorf("%s: %w", k.cfg.name(), brief(err)))
@@ -107,7 +114,7 @@ func (k *keeper) sync(t task) {
 	if err := t.target.file.Close(); err != nil {
 		k.fail(err)
 	}
-	if t.then == rotate {
+	if t.target.renamed {
 		k.store <- t.target
 	}
 }
@@ -124,59 +131,63 @@ func (k *keeper) fail(err error) {
 	}
 }
 
-func (k *keeper) storeAll() {
-	for t := range k.store {
-		if err := t.compress(k.cfg.Compress); err != nil {
-			k.fail(fmt.Errorf("compress %s: %w", partName(t.base, t.part), brief(err)))
-		}
-		if err := t.prune(k.cfg.Keep); err != nil {
-			k.fail(err)
-		}
+// storeOne compresses a part, unless somebody has taken it away, and makes room.
+func (k *keeper) storeOne(t *target) {
+	name := partName(t.base, t.part)
+	if err := t.dir.compress(name, k.cfg.Compress); err != nil && !errors.Is(err, os.ErrNotExist) {
+		k.fail(fmt.Errorf("compress %s: %w", name, brief(err)))
+	}
+	if err := t.prune(k.cfg.Keep); err != nil {
+		k.fail(fmt.Errorf("delete old parts: %w", err))
 	}
 }
 
 // close waits for all that is to be done, and ends with t.
-func (k *keeper) close(t *target, progress *atomic.Uint64) error {
+func (k *keeper) close(t *target) error {
 	k.mu.Lock()
 	k.closed = true
 	signal(k.wake)
 	k.mu.Unlock()
 	k.synced.Wait()
-	progress.Add(1)
 	k.stored.Wait()
 	if t.file != nil {
 		if t.regular && k.cfg.Fsync != FsyncNone {
 			k.errs = append(k.errs, t.file.Sync())
 		}
 		if t.created && t.size == 0 { // nothing came to be recorded
-			k.errs = append(k.errs, t.dir.Remove(t.base))
+			k.errs = append(k.errs, t.dir.remove(t.base))
 		}
-		k.errs = append(k.errs, t.file.Close(), t.dir.Close())
+		k.errs = append(k.errs, t.file.Close(), t.dir.close())
 	}
 	return errors.Join(k.errs...)
 }
 
+// suffixes of files that are compressed.
+var suffixes = map[Compression]string{Gzip: ".gz", Zstd: ".zst"}
+
+// unfinished is behind the name of a file that is being compressed into.
+const unfinished = ".tmp"
+
 // compress replaces a part that is complete, once all of it is on the disk.
-func (t *target) compress(how Compression) error {
-	name := partName(t.base, t.part)
-	suffix := map[Compression]string{Gzip: ".gz", Zstd: ".zst"}[how]
-	if suffix == "" {
+func (d *directory) compress(name string, how Compression) error {
+	if how == Plain {
 		return nil
 	}
-	plain, err := t.dir.Open(name)
+	plain, err := d.open(name, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
-	unfinished := name + suffix + ".tmp"
-	file, err := t.dir.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	to := name + suffixes[how]
+	_ = d.remove(to + unfinished) // of one who was killed
+	file, err := d.open(to+unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(pack(file, plain, how), file.Sync(), file.Close()); err != nil {
-		return errors.Join(err, t.dir.Remove(unfinished))
+		return errors.Join(err, d.remove(to+unfinished))
 	}
-	return errors.Join(t.dir.Rename(unfinished, name+suffix), t.dir.Remove(name))
+	return errors.Join(d.rename(to+unfinished, to), d.remove(name))
 }
 
 func pack(to io.Writer, from io.Reader, how Compression) error {
@@ -191,25 +202,29 @@ func pack(to io.Writer, from io.Reader, how Compression) error {
 	return errors.Join(err, w.Close())
 }
 
-// prune deletes the oldest parts beyond those to keep.
+// prune deletes the oldest parts of this log beyond those to keep.
 func (t *target) prune(keep int) error {
 	if keep == 0 {
 		return nil
 	}
-	parts, err := t.parts()
+	parts, err := t.dir.parts(t.base)
 	if err != nil {
 		return err
 	}
+	own, err := t.dir.logOf(partName(t.base, t.part))
+	for _, suffix := range suffixes {
+		if err != nil {
+			own, err = t.dir.logOf(partName(t.base, t.part) + suffix)
+		}
+	}
+	if err != nil {
+		return nil // somebody has taken it away: so nothing grows here
+	}
+	parts = slices.DeleteFunc(parts, func(p complete) bool { return p.log.ID != own.ID })
 	for i := range max(0, len(parts)-keep) {
-		if err := t.dir.Remove(parts[i].name); err != nil {
+		if err := t.dir.remove(parts[i].name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
-}
-
-func sortParts(parts []complete) {
-	slices.SortFunc(parts, func(a, b complete) int {
-		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.name, b.name))
-	})
 }

@@ -37,6 +37,9 @@ func NewKey(name string) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Lstat(name + ".pub"); err == nil {
+		return nil, fmt.Errorf("%s.pub is there already: name another file", name)
+	}
 	for _, f := range []struct {
 		name  string
 		mode  os.FileMode
@@ -61,7 +64,10 @@ func create(name string, mode os.FileMode, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name)) // half a key is none
+	}
+	return nil
 }
 
 // PrivateKey reads what NewKey has made. The file must be its owner's alone.

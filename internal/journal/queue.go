@@ -8,27 +8,19 @@ import (
 	"github.com/ipctrace/ipctrace/internal/event"
 )
 
-// then is what follows a seal.
-type then int
-
-const (
-	goOn   then = iota
-	rotate      // the part is complete: its file gets another name, the next part this one
-	reopen      // likewise, but somebody else has moved the file
-)
-
 // batch is lines on their way to the file, and the seals among them, which are
 // still blank.
 type batch struct {
 	bytes []byte
 	seams []seam
-	seq   uint64 // of the last line
+	lines uint64 // of all batches up to the last of this
 }
 
 // seam is where a seal is.
 type seam struct {
 	from, to int
-	then     then // unless goOn, the line behind the seal begins the next part
+	named    bool // the line behind it names its hash
+	ends     bool // the part: the line behind it begins the next
 }
 
 // queue numbers and encodes lines. Guarded by the Journal.
@@ -40,6 +32,7 @@ type queue struct {
 	batch    batch
 	spare    batch         // the one before, for its room
 	seq      uint64        // of the last line
+	lines    uint64        // of all streams
 	unsealed uint64        // lines since the last seal
 	since    time.Time     // when the first of them came
 	reopen   bool          // look whether the file was moved
@@ -59,14 +52,10 @@ type queue struct {
 }
 
 func newQueue(cfg *Config, end *ending) queue {
-	q := queue{
+	return queue{
 		limit: cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
 		seq: end.seq, unsealed: end.unsealed, log: end.log, size: end.size, begun: end.begun,
 	}
-	if q.unsealed > 0 {
-		q.seal(true, goOn, end.begun)
-	}
-	return q
 }
 
 func (q *queue) full() bool { return len(q.batch.bytes) >= q.limit }
@@ -90,12 +79,17 @@ func (q *queue) add(e *event.Event) {
 	q.pay()
 	q.line(&own)
 	if q.unsealed >= sealLines || q.complete(e.Time) {
-		q.sealThen(e.Time)
+		q.seal(false, q.complete(e.Time), e.Time)
 	}
 }
 
-// begin is a stream: it is numbered from 1.
+// begin is a stream: it is numbered from 1. What another has left without a seal is
+// sealed before.
 func (q *queue) begin(e *event.Event) {
+	if q.unsealed > 0 {
+		q.log.After = blankHash
+		q.seal(true, false, q.begun)
+	}
 	q.seq = 0
 	q.start = *e.Start
 	log := q.log
@@ -112,9 +106,10 @@ func (q *queue) begin(e *event.Event) {
 func (q *queue) line(e *event.Event) {
 	from := len(q.batch.bytes)
 	q.seq++
+	q.lines++
 	e.V, e.Seq = event.Version, q.seq
 	q.batch.bytes = append(e.AppendJSON(q.batch.bytes), '\n')
-	q.batch.seq = q.seq
+	q.batch.lines = q.lines
 	q.size += int64(len(q.batch.bytes) - from)
 	if e.Seal != nil {
 		return
@@ -125,23 +120,15 @@ func (q *queue) line(e *event.Event) {
 	q.unsealed++
 }
 
-// sealThen seals, and ends the part if that is due at a time.
-func (q *queue) sealThen(at time.Time) {
-	then := goOn
-	if q.complete(at) {
-		then = rotate
-	}
-	q.seal(false, then, at)
-}
-
 // complete says whether the part is large or old enough to begin another, if
 // anything is to come.
 func (q *queue) complete(at time.Time) bool {
 	return q.start.Log != nil && q.stop == nil && (q.most > 0 && q.size >= q.most || q.age > 0 && at.Sub(q.begun) >= q.age)
 }
 
-// seal appends a blank one for the lines since the last, and what follows it.
-func (q *queue) seal(late bool, then then, at time.Time) {
+// seal appends a blank one for the lines since the last. If it ends the part, the
+// next begins.
+func (q *queue) seal(late, ends bool, at time.Time) {
 	wall, boot := q.now()
 	from := len(q.batch.bytes)
 	q.line(&event.Event{
@@ -149,8 +136,8 @@ func (q *queue) seal(late bool, then then, at time.Time) {
 		Seal: blank(q.seq-q.unsealed+1, q.seq, late, q.key),
 	})
 	q.unsealed = 0
-	q.batch.seams = append(q.batch.seams, seam{from, len(q.batch.bytes), then})
-	if then == goOn {
+	q.batch.seams = append(q.batch.seams, seam{from, len(q.batch.bytes), late || ends, ends})
+	if !ends {
 		return
 	}
 	q.log.Part++
@@ -161,8 +148,11 @@ func (q *queue) seal(late bool, then then, at time.Time) {
 	q.line(&event.Event{Time: wall, BootNS: int64(boot), Event: event.TraceStart, Start: &start})
 }
 
-// due says when the lines that are not sealed are to be; false: there are none.
-func (q *queue) due() (time.Time, bool) { return q.since.Add(sealEvery), q.unsealed > 0 }
+// due says when the lines of this stream that are not sealed are to be; false: there
+// are none.
+func (q *queue) due() (time.Time, bool) {
+	return q.since.Add(sealEvery), q.unsealed > 0 && q.start.Log != nil
+}
 
 // take is the batch so far; another begins.
 func (q *queue) take() batch {

@@ -89,10 +89,13 @@ func skip(r *bufio.Reader) (length int64) {
 	}
 }
 
+// lineHead is what every line begins with.
+var lineHead = []byte(`{"v":1,"seq":`)
+
 // head is how a line begins, without reading all of it: as event.AppendJSON
 // writes it.
 func head(text []byte) (seq uint64, typ event.Type, ok bool) {
-	text, ok = bytes.CutPrefix(text, []byte(`{"v":1,"seq":`))
+	text, ok = bytes.CutPrefix(text, lineHead)
 	if !ok {
 		return 0, "", false
 	}

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -24,6 +22,7 @@ type ending struct {
 	chain    *chain    // behind it
 	size     int64     // of the part, bytes
 	begun    time.Time // the part; zero: it has not
+	plain    []*target // parts that are complete, and still to be compressed
 }
 
 // fresh is the ending of nothing.
@@ -35,63 +34,87 @@ func fresh() (*ending, error) {
 	return &ending{log: event.Log{ID: hex.EncodeToString(id), Part: 1}, chain: newChain()}, nil
 }
 
-// resume finds where the log goes on, and makes sure that its end is whole.
+// resume finds where the log goes on, and makes sure that its end is whole. Not
+// before is half a line at the end touched.
 func (t *target) resume(cfg *Config) (*ending, error) {
 	if !t.regular {
 		return fresh()
 	}
-	torn, err := t.setAside()
+	whole, err := lineStart(t.file, t.size)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", t.base, err)
 	}
 	var end *ending
-	if t.size == 0 {
+	if whole == 0 {
 		end, err = t.afterLastPart()
 	} else {
-		end, err = t.checkEnd()
+		end, err = t.checkEnd(whole)
 	}
 	if err != nil {
 		return nil, err
 	}
-	end.log.Torn = torn
-	if torn != nil {
-		cfg.Warn(fmt.Sprintf("%s ended with half a line: its %d bytes are in %s", cfg.name(), torn.Bytes, torn.File))
+	if err := t.setAside(whole); err != nil {
+		return nil, fmt.Errorf("half a line at the end of %s: %w", t.base, err)
+	}
+	if end.log.Torn, err = t.aside(); err != nil {
+		return nil, err
+	}
+	if torn := end.log.Torn; torn != nil {
+		cfg.Warn(fmt.Sprintf("%s ended with half a line: it is in %s", cfg.name(), torn.File))
 	}
 	return end, nil
 }
 
-// setAside takes half a line off the end, and keeps it in a file of its own.
-func (t *target) setAside() (*event.Torn, error) {
-	from, err := lineStart(t.file, t.size)
-	if err != nil || from == t.size {
-		return nil, err
+// asideName is where half a line is kept that the log ended with.
+func (t *target) asideName() string { return fmt.Sprintf("%s.torn-%d", t.base, t.size) }
+
+// setAside takes half a line off the end, behind what others left there that died
+// before they could tell of it.
+func (t *target) setAside(from int64) error {
+	if from == t.size {
+		return nil
 	}
 	half := make([]byte, t.size-from)
 	if _, err := t.file.ReadAt(half, from); err != nil {
-		return nil, err
-	}
-	name := fmt.Sprintf("%s.torn-%d", t.base, from)
-	var file *os.File
-	for i := 2; file == nil; i++ {
-		file, err = t.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, os.ErrExist) {
-			name = fmt.Sprintf("%s.torn-%d-%d", t.base, from, i)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	_, err = file.Write(half)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return nil, err
-	}
-	if err := t.file.Truncate(from); err != nil {
-		return nil, err
+		return err
 	}
 	t.size = from
-	sum := sha256.Sum256(half)
-	return &event.Torn{File: name, Bytes: uint64(len(half)), SHA256: hex.EncodeToString(sum[:])}, nil
+	file, err := t.dir.open(t.asideName(), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	had, err := io.ReadAll(io.LimitReader(file, mostAside))
+	if err == nil && !bytes.HasSuffix(had, half) { // else it was kept, and not yet taken off
+		_, err = file.Write(half)
+	}
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return t.file.Truncate(from)
+}
+
+// mostAside bounds what is read of such a file: each half is shorter than MaxLine.
+const mostAside = 64 * MaxLine
+
+// aside is half a line of which the log does not tell yet: the file ends where it
+// was taken off.
+func (t *target) aside() (*event.Torn, error) {
+	name := t.asideName()
+	stat, err := t.dir.stat(name)
+	if err != nil || !ownFile(stat) {
+		return nil, nil //nolint:nilerr // there is none
+	}
+	file, err := t.dir.open(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	n, err := io.Copy(sum, file)
+	if err != nil {
+		return nil, err
+	}
+	return &event.Torn{File: name, Bytes: uint64(n), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
 // lineStart is where the line begins that a file ends with, unless that is whole.
@@ -102,7 +125,8 @@ func lineStart(f io.ReaderAt, size int64) (int64, error) {
 		return 0, err
 	}
 	at := bytes.LastIndexByte(block, '\n')
-	if at < 0 && from > 0 {
+	begins := block[:min(len(block), len(lineHead))]
+	if at < 0 && (from > 0 || !bytes.HasPrefix(lineHead, begins)) {
 		return 0, errNoLog
 	}
 	return from + int64(at) + 1, nil
@@ -111,9 +135,9 @@ func lineStart(f io.ReaderAt, size int64) (int64, error) {
 // errNoLog refuses what was not recorded by this program.
 var errNoLog = errors.New("not a log that ipctrace has recorded: record into another file")
 
-// afterLastPart is where a log goes on whose last part is complete.
+// afterLastPart is where a log goes on whose last part is complete, and whole.
 func (t *target) afterLastPart() (*ending, error) {
-	parts, err := t.parts()
+	parts, err := t.dir.parts(t.base)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +145,7 @@ func (t *target) afterLastPart() (*ending, error) {
 		return fresh()
 	}
 	last := parts[len(parts)-1]
-	file, err := t.dir.Open(last.name)
+	file, err := t.dir.open(last.name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -130,54 +154,46 @@ func (t *target) afterLastPart() (*ending, error) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", last.name, err), file.Close())
 	}
 	defer content.Close()
-	end := &ending{chain: newChain()}
-	for line, err := range lines(content, Line{}) {
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", last.name, err)
-		}
-		_, typ, _ := head(line.Text)
-		if typ != event.TraceStart && typ != event.TraceSeal {
-			continue
-		}
-		e, err := event.Parse(line.Text)
-		switch {
-		case err != nil:
-		case e.Seal != nil:
-			end.log.After = e.Seal.Hash
-		case e.Start != nil && e.Start.Log != nil:
-			end.log.ID, end.log.Part = e.Start.Log.ID, e.Start.Log.Part+1
-		}
+	end := &ending{log: last.log, chain: newChain()}
+	if err := end.addAll(content, Line{File: last.name}); err != nil {
+		return nil, err
 	}
-	if end.log.ID == "" || end.log.After == "" {
-		return nil, fmt.Errorf("%s: %w", last.name, errNoLog)
+	if end.unsealed > 0 {
+		return nil, fmt.Errorf("%s: its last %d lines are not sealed: move it to the name of the log", last.name, end.unsealed)
 	}
-	return end, nil
+	return &ending{log: event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}, chain: newChain()}, nil
 }
 
-// checkEnd makes sure of the last segment of a log, and of what is behind it.
-func (t *target) checkEnd() (*ending, error) {
-	end := &ending{chain: newChain(), size: t.size}
-	e := firstOf(lines(io.NewSectionReader(t.file, 0, t.size), Line{}))
+// addAll takes in the lines of what r has, which begins at a place.
+func (end *ending) addAll(r io.Reader, at Line) error {
+	given := at.Offset > 0
+	for line, err := range lines(r, at) {
+		if err == nil {
+			err = end.add(line.Text, given)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: its end does not hold (line at byte %d: %w): ipctrace verify tells more; record into another file",
+				at.File, line.Offset, err)
+		}
+		given = false
+	}
+	return nil
+}
+
+// checkEnd makes sure of the last segment of a log, and of what is behind it, up
+// to where it ends with whole lines.
+func (t *target) checkEnd(size int64) (*ending, error) {
+	end := &ending{chain: newChain(), size: size}
+	e := firstOf(lines(io.NewSectionReader(t.file, 0, size), Line{}))
 	if e == nil || e.Start == nil || e.Start.Log == nil {
 		return nil, fmt.Errorf("%s: %w", t.base, errNoLog)
 	}
 	end.log, end.begun = *e.Start.Log, e.Time
-	from, err := lastSeals(t.file, t.size, 2)
+	from, err := lastSeals(t.file, size, 2)
 	if err != nil {
 		return nil, err
 	}
-	first := true
-	for line, err := range lines(io.NewSectionReader(t.file, from, t.size-from), Line{Offset: from}) {
-		if err == nil {
-			err = end.add(line.Text, first && from > 0)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: its end does not hold (line at byte %d: %w): ipctrace verify tells more; record into another file",
-				t.base, line.Offset, err)
-		}
-		first = false
-	}
-	return end, nil
+	return end, end.addAll(io.NewSectionReader(t.file, from, size-from), Line{File: t.base, Offset: from})
 }
 
 var (
@@ -233,6 +249,7 @@ var sealMark = []byte(`"event":"trace.seal",`)
 func lastSeals(f io.ReaderAt, size int64, n int) (int64, error) {
 	const step, overlap = 256 << 10, 256 // the mark is in the first 128 bytes of its line
 	block := make([]byte, step+overlap)
+	last := int64(-1)
 	for end := size; end > 0; end -= min(end, step) {
 		from := max(0, end-step-overlap)
 		b := block[:end-from]
@@ -244,50 +261,15 @@ func lastSeals(f io.ReaderAt, size int64, n int) (int64, error) {
 			if line < 0 && from > 0 {
 				break // it is whole in the next block
 			}
+			start := from + int64(line) + 1
+			if start == last {
+				continue // blocks overlap
+			}
+			last = start
 			if n--; n == 0 {
-				return from + int64(line) + 1, nil
+				return start, nil
 			}
 		}
 	}
 	return 0, nil
-}
-
-// complete is a part that is complete.
-type complete struct {
-	name   string
-	number uint64
-}
-
-// parts are those beside the log that are complete, in their order.
-func (t *target) parts() ([]complete, error) {
-	dir, err := t.dir.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	return partsAmong(names, t.base), nil
-}
-
-var partNumber = regexp.MustCompile(`^\.([0-9]{6,})(\.gz|\.zst)?$`)
-
-func partsAmong(names []string, base string) []complete {
-	var parts []complete
-	for _, name := range names {
-		if len(name) <= len(base) || name[:len(base)] != base {
-			continue
-		}
-		m := partNumber.FindStringSubmatch(name[len(base):])
-		if m == nil {
-			continue
-		}
-		if n, err := strconv.ParseUint(m[1], 10, 32); err == nil {
-			parts = append(parts, complete{name, n})
-		}
-	}
-	sortParts(parts)
-	return parts
 }

@@ -115,6 +115,9 @@ func (c *chain) check(text []byte) (*event.Seal, error) {
 		return nil, errSealLine
 	}
 	s := e.Seal
+	if !wellFormed(s) {
+		return nil, errSealLine
+	}
 	if _, at := value(text, "crc", crcDigits); at == 0 || s.CRC != string(appendCRC(nil, crcOf(text[:at]))) {
 		return nil, errSealLine
 	}
@@ -130,6 +133,13 @@ func (c *chain) check(text []byte) (*event.Seal, error) {
 		return s, errSignature
 	}
 	return s, nil
+}
+
+// wellFormed says whether a seal has the lengths that it must have.
+func wellFormed(s *event.Seal) bool {
+	return s.Last+1 >= s.First && s.Last+1-s.First <= mostPlaces && len(s.CRCs) == crcDigits*int(s.Last+1-s.First) &&
+		len(s.Hash) == hashDigits && len(s.CRC) == crcDigits &&
+		(s.Key == "" && s.Signature == "" || len(s.Key) == 2*ed25519.PublicKeySize && len(s.Signature) == signatureDigits)
 }
 
 func signed(s *event.Seal) bool {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,11 +15,12 @@ import (
 // target is the file of a part, or what else lines are written to.
 type target struct {
 	out     io.Writer
-	file    *os.File // nil: out is not ours to close
-	dir     *os.Root // of the file
-	base    string   // its name there
-	regular bool     // it can be sealed, synced and rotated; a pipe cannot
-	created bool     // it was not there before
+	file    *os.File   // nil: out is not ours to close
+	dir     *directory // of the file
+	base    string     // its name there
+	regular bool       // it can be sealed, synced and rotated; a pipe cannot
+	created bool       // it was not there before
+	renamed bool       // it is complete, and called partName
 	size    int64
 	part    uint32
 }
@@ -44,23 +46,24 @@ func (t *target) moved() bool {
 	if !t.regular {
 		return false
 	}
-	own, err := t.file.Stat()
-	if err != nil {
+	var own unix.Stat_t
+	if unix.Fstat(int(t.file.Fd()), &own) != nil {
 		return false
 	}
-	there, err := t.dir.Lstat(t.base)
-	return err != nil || !os.SameFile(own, there)
+	there, err := t.dir.stat(t.base)
+	return err != nil || there.Ino != own.Ino || there.Dev != own.Dev
 }
 
 // next is the file of the next part. Called again after an error it goes on
 // where it failed.
-func (t *target) next(then then) (*target, error) {
-	if then == rotate && !t.moved() {
-		if err := t.rename(partName(t.base, t.part)); err != nil {
+func (t *target) next() (*target, error) {
+	if !t.renamed && !t.moved() {
+		if err := t.dir.rename(t.base, partName(t.base, t.part)); err != nil {
 			return nil, err
 		}
+		t.renamed = true
 	}
-	file, err := t.dir.OpenFile(t.base, os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	file, err := t.dir.open(t.base, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -68,35 +71,11 @@ func (t *target) next(then then) (*target, error) {
 	if err := next.claim(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	if next.size > 0 {
+	if next.size > 0 || !next.regular {
 		return nil, errors.Join(fmt.Errorf("%s is there already, and not empty: move it away", t.base), file.Close())
 	}
 	return next, nil
 }
-
-// rename never overwrites.
-func (t *target) rename(to string) error {
-	dir, err := t.dir.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	fd := int(dir.Fd())
-	err = unix.Renameat2(fd, t.base, fd, to, unix.RENAME_NOREPLACE)
-	switch {
-	case errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("%s is there already: move it away", to)
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // a filesystem without that
-		if _, err := t.dir.Lstat(to); err == nil {
-			return fmt.Errorf("%s is there already: move it away", to)
-		}
-		return t.dir.Rename(t.base, to)
-	}
-	return err
-}
-
-// partName is that of a part which is complete.
-func partName(base string, part uint32) string { return fmt.Sprintf("%s.%06d", base, part) }
 
 // claim makes sure that the file is ours alone to write.
 func (t *target) claim() error {
@@ -133,15 +112,41 @@ func openTarget(cfg *Config) (*target, *ending, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	end, err := t.resume(cfg)
+	end, err := t.begin(cfg)
 	if err != nil {
-		return nil, nil, errors.Join(err, t.file.Close(), t.dir.Close())
+		return nil, nil, errors.Join(err, t.file.Close(), t.dir.close())
 	}
 	t.part = end.log.Part
 	return t, end, nil
 }
 
+// begin finds where the log goes on, in a place that is fit for it.
+func (t *target) begin(cfg *Config) (*ending, error) {
+	if cfg.rotates() && t.dir.shared() {
+		return nil, fmt.Errorf("others may make files in %s, also under the names of old parts: rotate in a directory of your own",
+			filepath.Dir(cfg.File))
+	}
+	end, err := t.resume(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.rotates() {
+		if end.plain, err = t.tidy(cfg.Compress); err != nil {
+			return nil, err
+		}
+	}
+	if t.created && cfg.Fsync != FsyncNone {
+		return end, t.dir.sync()
+	}
+	return end, nil
+}
+
+func (c *Config) rotates() bool { return c.RotateSize > 0 || c.RotateEvery > 0 }
+
 func openFile(name string) (*target, error) {
+	if strings.HasSuffix(name, "/") {
+		return nil, fmt.Errorf("%s is a directory: name a file in it", name)
+	}
 	path, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {
 		return nil, err
@@ -150,30 +155,34 @@ func openFile(name string) (*target, error) {
 		return nil, err
 	}
 	t := &target{base: filepath.Base(name)}
-	if t.dir, err = os.OpenRoot(path); err != nil {
+	if t.dir, err = openDirectory(path); err != nil {
 		return nil, err
 	}
 	if err := t.open(name); err != nil {
-		return nil, errors.Join(err, t.dir.Close())
+		return nil, errors.Join(err, t.dir.close())
 	}
 	return t, nil
 }
 
 func (t *target) open(name string) error {
 	access := os.O_RDWR | os.O_CREATE
-	info, absent := t.dir.Lstat(t.base)
+	there, absent := t.dir.stat(t.base)
 	switch {
 	case absent != nil:
-	case info.Mode()&os.ModeSymlink != 0:
+	case there.Mode&unix.S_IFMT == unix.S_IFLNK:
 		return fmt.Errorf("%s is a symbolic link: name the file that it leads to", name)
-	case info.IsDir():
+	case there.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return fmt.Errorf("%s is a directory: name a file in it", name)
-	case !info.Mode().IsRegular():
-		access = os.O_WRONLY // a pipe waits for its reader
+	case there.Mode&unix.S_IFMT != unix.S_IFREG:
+		access = os.O_WRONLY
 	}
 	var err error
-	if t.file, err = t.dir.OpenFile(t.base, access|os.O_APPEND|unix.O_NOFOLLOW, 0o600); err != nil {
-		return err
+	t.file, err = t.dir.open(t.base, access|os.O_APPEND, 0o600)
+	if errors.Is(err, unix.ENXIO) {
+		return fmt.Errorf("nobody reads %s: start its reader first", name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, brief(err))
 	}
 	t.out, t.created = t.file, errors.Is(absent, os.ErrNotExist)
 	if err := t.claim(); err != nil {

@@ -46,7 +46,9 @@ type Report struct {
 	Lines  uint64
 	Bytes  int64 // uncompressed
 	Events uint64
-	Traces int // that were begun
+	Logs   int // that the files are of
+	Traces int // of which there is anything
+	Broken int // of these, those without trace.stop that another followed: nobody knows what they lost in the end
 
 	Seals  int
 	Late   uint64 // lines that were sealed by who continued the log
@@ -93,6 +95,7 @@ type verifier struct {
 	report   *Report
 	headSeen bool
 	log      *event.Log // of the last file
+	begun    bool       // a trace was, and has not stopped
 	seq      uint64     // of the last line
 	stopped  bool       // the last line that is no seal was trace.stop
 
@@ -134,33 +137,39 @@ func (v *verifier) file(f File) {
 		}
 		if first {
 			first = false
-			if !v.begin(line) {
-				v.find(NoLog, Line{File: f.Name}, "not recorded by ipctrace record: nothing in it is sealed")
-				return
-			}
+			v.begin(line)
 		}
 		v.line(line)
 	}
-	if first {
+	switch {
+	case first && v.report.Whole():
 		v.find(NoLog, Line{File: f.Name}, "there is nothing in it")
-		return
+	case v.segment.base.Number == 0 && v.segment.bad != nil && v.segment.bad.Number == 1:
+		v.find(NoLog, Line{File: f.Name}, "not recorded by ipctrace record: nothing in it is sealed")
+	default:
+		v.tail()
 	}
-	v.tail()
 }
 
-// begin takes in the first line of a file: where it says that it belongs.
-func (v *verifier) begin(line Line) bool {
+// begin takes in the first line of a file: where it says that it belongs. Where it
+// says nothing it may be altered: then the first seal shows it.
+func (v *verifier) begin(line Line) {
 	e, err := event.Parse(line.Text)
 	if err != nil || e.Start == nil || e.Start.Log == nil {
-		// It may be altered: then the first seal shows it.
-		return v.sealed(line.File)
+		return
 	}
 	before, log := v.log, e.Start.Log
 	v.log = log
 	switch {
-	case before == nil || before.ID != log.ID:
-		if before == nil {
-			v.report.After, v.report.Part = log.After, log.Part
+	case before == nil:
+		v.report.Logs, v.report.After, v.report.Part = 1, log.After, log.Part
+		if e.Seq != 1 { // a trace that begins in a part before
+			v.report.Traces, v.begun = 1, true
+		}
+	case before.ID != log.ID:
+		v.report.Logs++
+		if log.Part > 1 || log.After != "" {
+			v.find(Gap, line, "another log begins here, with its part %d: what was before in it is missing", log.Part)
 		}
 	case log.Part == before.Part:
 		v.find(Gap, line, "part %d of the log is there twice", log.Part)
@@ -172,7 +181,6 @@ func (v *verifier) begin(line Line) bool {
 		v.find(Gap, line, "seq %d after %d", e.Seq, v.seq)
 	}
 	v.seq = e.Seq - 1
-	return true
 }
 
 func missing(from, to uint32) string {
@@ -180,19 +188,6 @@ func missing(from, to uint32) string {
 		return fmt.Sprintf("part %d is missing", from)
 	}
 	return fmt.Sprintf("parts %d to %d are missing", from, to)
-}
-
-// sealed says whether there is any seal in a file.
-func (v *verifier) sealed(name string) bool {
-	for line, err := range Lines(name) {
-		if err != nil {
-			return false
-		}
-		if _, typ, _ := head(line.Text); typ == event.TraceSeal {
-			return true
-		}
-	}
-	return false
 }
 
 // sealField is what no other line has than that of a seal.
@@ -237,10 +232,16 @@ func (v *verifier) event(seq uint64, typ event.Type, line Line) {
 	v.stopped = typ == event.TraceStop
 	switch typ {
 	case event.TraceStart:
-		if seq == 1 {
-			v.report.Traces++
+		if seq != 1 {
+			break
 		}
+		v.report.Traces++
+		if v.begun {
+			v.report.Broken++
+		}
+		v.begun = true
 	case event.TraceStop:
+		v.begun = false
 	case event.TraceLost:
 		if e, err := event.Parse(line.Text); err == nil && e.Lost != nil {
 			v.report.Lost.add(e.Lost)
@@ -325,7 +326,7 @@ func (v *verifier) locate(line Line, seal *event.Seal) {
 		v.find(Altered, line, "%d lines %s, which seals %d", s.lines, between, n)
 	case s.lines == n && i == n && s.broken: // told already: the seal before
 	case s.lines == n && i == n && s.after != 0 && seal.First > s.after+1:
-		v.find(Gap, s.at(0), "lines are missing before it, from seq %d to %d", s.after+1, seal.First-1)
+		v.find(Gap, s.firstOr(line), "lines are missing before it, from seq %d to %d", s.after+1, seal.First-1)
 	case s.lines == n && i == n:
 		v.find(Altered, s.base, "the lines %s are as they were sealed, but not this one", between)
 	case s.lines > n && bytes.HasSuffix(have, want): // the line before these was a seal
@@ -334,6 +335,8 @@ func (v *verifier) locate(line Line, seal *event.Seal) {
 		v.find(Gap, line, "the last %d lines %s are missing", n-s.lines, between)
 	case s.lines < n && bytes.HasSuffix(want, have[i*crcDigits:]):
 		v.find(Gap, s.at(i), "%d lines before it are missing, %s", n-s.lines, between)
+	case len(s.offsets) == 0:
+		v.find(Gap, line, "all %d lines %s are missing", n, between)
 	case s.lines > n && bytes.HasSuffix(have, want[i*crcDigits:]):
 		v.find(Altered, s.at(i), "it was put in, %s", between)
 	default:
@@ -343,7 +346,16 @@ func (v *verifier) locate(line Line, seal *event.Seal) {
 
 func crcAt(crcs []byte, i int) []byte { return crcs[i*crcDigits : (i+1)*crcDigits] }
 
-// at is the place of a line of the segment.
+// firstOr is the place of the first line of the segment, or of the seal behind it
+// where there is none.
+func (s *segment) firstOr(seal Line) Line {
+	if len(s.offsets) == 0 {
+		return seal
+	}
+	return s.at(0)
+}
+
+// at is the place of a line of the segment, which has some.
 func (s *segment) at(i int) Line {
 	i = max(0, min(i, len(s.offsets)-1))
 	return Line{File: s.base.File, Number: s.base.Number + 1 + i, Offset: s.offsets[i]}

@@ -160,3 +160,32 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestSealsAlone: a segment is missing before a seal that seals nothing, as is
+// written where the log is reopened.
+func TestSealsAlone(t *testing.T) {
+	cfg := config(t)
+	j := begin(t, cfg)
+	write(t, j, start())
+	for n := range 999 {
+		write(t, j, create(n+1))
+	}
+	await(t, func() bool { return bytes.Contains(read(t, cfg.File), []byte("trace.seal")) })
+	moved := cfg.File + ".moved"
+	must(t, os.Rename(cfg.File, moved))
+	j.Reopen()
+	await(t, func() bool { _, err := os.Stat(cfg.File); return err == nil })
+	write(t, j, stop(999))
+	must(t, j.Close())
+	whole(t, moved, cfg.File)
+	lines := bytes.SplitAfter(read(t, moved), []byte("\n"))
+	if len(lines) != 1003 || !bytes.Contains(lines[1001], []byte(`"crcs":""`)) {
+		t.Fatalf("%d lines: %s", len(lines), lines[len(lines)-2])
+	}
+	for _, from := range []int{0, 1, 999, 1000} {
+		must(t, os.WriteFile(moved, bytes.Join(slices.Delete(slices.Clone(lines), from, 1001), nil), 0o600))
+		if r := journal.Verify([]string{moved}, journal.Check{}); r.Whole() {
+			t.Errorf("whole without the lines from %d on", from+1)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -60,9 +61,17 @@ func NewWitness(name string, warn func(string)) (*Witness, error) {
 	case isCommand:
 		w.to = &commandReceiver{line: command}
 	case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
-		w.to = httpReceiver{url: name}
+		u, err := url.Parse(name)
+		if err != nil {
+			return nil, err
+		}
+		w.name = u.Redacted() // it may hold a password
+		w.to = httpReceiver{name, &http.Client{CheckRedirect: stay}}
 	default:
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if errors.Is(err, unix.ENXIO) {
+			return nil, fmt.Errorf("nobody reads %s: start its reader first", name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +171,13 @@ func (r fileReceiver) take(ctx context.Context, seal []byte) error {
 
 func (r fileReceiver) close() error { return r.file.Close() }
 
-type httpReceiver struct{ url string }
+type httpReceiver struct {
+	url    string
+	client *http.Client
+}
+
+// stay follows nobody: what is sent elsewhere from there is not delivered.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (r httpReceiver) take(ctx context.Context, seal []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(seal))
@@ -170,7 +185,11 @@ func (r httpReceiver) take(ctx context.Context, seal []byte) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := r.client.Do(request)
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err // without the address
+	}
 	if err != nil {
 		return err
 	}
@@ -183,7 +202,7 @@ func (r httpReceiver) take(ctx context.Context, seal []byte) error {
 }
 
 func (r httpReceiver) close() error {
-	http.DefaultClient.CloseIdleConnections()
+	r.client.CloseIdleConnections()
 	return nil
 }
 

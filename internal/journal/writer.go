@@ -18,16 +18,18 @@ type writer struct {
 	keeper   *keeper
 	paused   bool
 	astray   bool          // the file is not where it was, and people know
+	link     []byte        // the hash of the last seal, that the next line names; nil: it names none
 	err      error         // of what is done aside
 	hopeless chan struct{} // closed when nobody waits any more
 
-	written  atomic.Uint64 // seq of the last line that is in the file
-	progress atomic.Uint64 // bytes, and what else shows that something goes on
+	written  atomic.Uint64 // lines that are in the file
+	progress atomic.Uint64 // bytes
+	writing  atomic.Bool   // else what is left to do is done aside
 }
 
 func newWriter(cfg *Config, t *target, end *ending) *writer {
-	w := &writer{cfg: cfg, target: t, chain: end.chain, keeper: newKeeper(cfg), hopeless: make(chan struct{})}
-	w.written.Store(end.seq)
+	w := &writer{cfg: cfg, target: t, chain: end.chain, keeper: newKeeper(cfg, end.plain), hopeless: make(chan struct{})}
+	w.writing.Store(true)
 	return w
 }
 
@@ -46,47 +48,75 @@ func (w *writer) put(b batch) error {
 		seal = b.bytes[s.from:s.to]
 		hash := w.chain.complete(seal, w.cfg.Key)
 		at = s.to
-		if s.then == goOn {
+		if s.named {
+			w.link = bytes.Clone(hash)
+		}
+		if !s.ends {
 			continue
 		}
-		if err := w.write(b.bytes[from:at]); err != nil {
+		if err := w.nextPart(b.bytes[from:at], seal); err != nil {
 			return err
 		}
-		full := w.target
-		if err := w.next(s.then); err != nil {
-			return err
-		}
-		w.keeper.complete(full, s.then, seal)
-		if after, _ := value(b.bytes[at:], "after", hashDigits); after != nil {
-			copy(after, hash)
-		}
-		w.chain.restart()
 		from, seal = at, nil
 	}
 	w.lines(b.bytes[at:])
 	if err := w.write(b.bytes[from:]); err != nil {
 		return err
 	}
-	w.written.Store(b.seq)
+	w.written.Store(b.lines)
 	return w.settle(seal)
 }
 
-// lines takes those between seals into the chain.
+// nextPart writes the rest of a part, which ends with a seal, and begins another.
+func (w *writer) nextPart(rest, seal []byte) error {
+	if err := w.write(rest); err != nil {
+		return err
+	}
+	if err := w.sync(); err != nil {
+		return err
+	}
+	full := w.target
+	if err := w.next(); err != nil {
+		return err
+	}
+	w.keeper.complete(full, seal)
+	w.chain.restart()
+	return nil
+}
+
+// lines takes those between seals into the chain. The first one behind a seal may
+// have to name it.
 func (w *writer) lines(text []byte) {
+	if w.link != nil && len(text) > 0 {
+		first, _, _ := bytes.Cut(text, []byte("\n"))
+		if after, _ := value(first, "after", hashDigits); after != nil {
+			copy(after, w.link)
+		}
+		w.link = nil
+	}
 	for line := range bytes.Lines(text) {
 		w.chain.line(line)
 	}
 }
 
-// settle brings what was written to the disk, as it was asked for.
-func (w *writer) settle(seal []byte) error {
-	if w.cfg.Fsync == FsyncAlways && w.target.regular {
-		for err := w.target.file.Sync(); err != nil; err = w.target.file.Sync() {
-			if err := w.pause(err); err != nil {
-				return err
-			}
+// sync brings what was written to the disk, if that was asked for at once.
+func (w *writer) sync() error {
+	if w.cfg.Fsync != FsyncAlways || !w.target.regular {
+		return nil
+	}
+	for err := w.target.file.Sync(); err != nil; err = w.target.file.Sync() {
+		if err := w.pause(err); err != nil {
+			return err
 		}
-		w.resume()
+	}
+	w.resume()
+	return nil
+}
+
+// settle does what is to be done behind a seal; nil: there was none.
+func (w *writer) settle(seal []byte) error {
+	if err := w.sync(); err != nil {
+		return err
 	}
 	if seal != nil {
 		w.keeper.sealed(w.target, seal)
@@ -127,9 +157,9 @@ func (w *writer) write(b []byte) error {
 }
 
 // next begins the next part, however long that fails.
-func (w *writer) next(then then) error {
+func (w *writer) next() error {
 	for {
-		next, err := w.target.next(then)
+		next, err := w.target.next()
 		if err == nil {
 			w.target, w.astray = next, false
 			w.resume()
@@ -166,7 +196,10 @@ func (w *writer) resume() {
 }
 
 // close brings all to the disk.
-func (w *writer) close() { w.err = w.keeper.close(w.target, &w.progress) }
+func (w *writer) close() {
+	w.writing.Store(false)
+	w.err = w.keeper.close(w.target)
+}
 
 // brief is what went wrong, without the name of the file.
 func brief(err error) error {
