@@ -37,8 +37,10 @@ func NewKey(name string) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(name + ".pub"); err == nil {
-		return nil, fmt.Errorf("%s.pub is there already: name another file", name)
+	for _, half := range []string{name, name + ".pub"} {
+		if _, err := os.Lstat(half); err == nil {
+			return nil, thereAlready(half)
+		}
 	}
 	for _, f := range []struct {
 		name  string
@@ -55,10 +57,14 @@ func NewKey(name string) (ed25519.PublicKey, error) {
 	return public, nil
 }
 
+func thereAlready(name string) error {
+	return fmt.Errorf("%s is there already: name another file", name)
+}
+
 func create(name string, mode os.FileMode, content []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already: name another file", name)
+		return thereAlready(name)
 	}
 	if err != nil {
 		return err
