@@ -270,29 +270,53 @@ func TestKernelRunTree(t *testing.T) {
 }
 
 // TestKernelRunStrangers: a thousand short lives that leave nothing behind, with
-// ten thousand objects made by others meanwhile, and a key that all share.
+// ten thousand objects and more made by others all the while, and a key that all
+// share.
 func TestKernelRunStrangers(t *testing.T) {
 	maker := kerneltest.Maker64(t)
 	lives, noise := 1000, 10000
 	if kerneltest.Guest() != "" {
 		lives, noise = 60, 500
 	}
+	const calls = "msgget:0:0600 rmid:msg shmget:0x697065:1:01600 rmid:shm"
 	eachTierRun(t, func(t *testing.T, hooks string) {
 		unchanged(t)
-		strangers := exec.Command(maker, "-repeat", fmt.Sprint(noise/2), "msgget:0:0600", "rmid:msg", "shmget:0x697065:1:01600", "rmid:shm")
-		if err := strangers.Start(); err != nil {
-			t.Fatal(err)
+		done := filepath.Join(t.TempDir(), "done")
+		script := fmt.Sprintf("echo ready; i=0; while [ $i -lt %d ]; do %s %s & i=$((i+1)); [ $((i%%20)) = 0 ] && wait; done >/dev/null; wait; touch %s; read x; true",
+			lives, maker, calls, done)
+		var began, ended time.Time
+		made := 0
+		r := runHeld(t, func() {
+			began = time.Now()
+			for made < noise || !exists(done) {
+				runMaker(t, 64, append([]string{"-repeat", "50"}, strings.Fields(calls)...)...)
+				made += 100
+			}
+			ended = time.Now()
+		}, hooks, "--fail-on-leak", "--", "sh", "-c", script)
+		from, err := time.Parse(time.RFC3339Nano, r.From)
+		if end := from.Add(time.Duration(r.Seconds * float64(time.Second))); err != nil || began.Before(from) || ended.After(end) {
+			t.Errorf("%v: the strangers from %v to %v, the command from %v to %v", err, began, ended, from, end)
 		}
-		script := fmt.Sprintf("i=0; while [ $i -lt %d ]; do %s msgget:0:0600 rmid:msg & i=$((i+1)); [ $((i%%20)) = 0 ] && wait; done >/dev/null; wait", lives, maker)
-		r := runCommand(t, hooks, "--fail-on-leak", "--", "sh", "-c", script)
-		if err := strangers.Wait(); err != nil {
-			t.Error(err)
+		if !r.sure() {
+			return
 		}
-		want := map[string]jsonCounts{"msg": {Created: uint64(lives), Removed: uint64(lives)}}
-		if diff := cmp.Diff(want, r.kinds()); (diff != "" || len(r.Left)+len(r.Doubt)+r.ByOthers+r.Unseen > 0 || r.Lost.Events > 0 || r.status != 0) && r.sure() {
-			t.Errorf("exit status %d, %+v\n%s", r.status, r.jsonRun, diff)
+		msg, shm := r.kinds()["msg"], r.kinds()["shm"]
+		if diff := cmp.Diff(jsonCounts{Created: uint64(lives), Removed: uint64(lives)}, msg); diff != "" {
+			t.Error(diff)
+		}
+		if shm.Created+shm.Opened+shm.Got != uint64(lives) || shm.Removed > uint64(lives) {
+			t.Errorf("with the shared key: %+v", shm)
+		}
+		if len(r.Left)+len(r.Doubt) > 0 || r.Lost.Events > 0 || r.status != 0 {
+			t.Errorf("exit status %d, %+v", r.status, r.jsonRun)
 		}
 	})
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // TestKernelRunDoubt: where a stranger got it too, the syscall tier does not claim
