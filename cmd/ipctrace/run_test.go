@@ -32,10 +32,17 @@ type ran struct {
 // runCommand runs ipctrace run --json with its report in a file.
 func runCommand(t *testing.T, args ...string) ran {
 	t.Helper()
+	return runUnder(t, nil, args...)
+}
+
+// runUnder does it with what runs ipctrace in front.
+func runUnder(t *testing.T, under []string, args ...string) ran {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "report")
 	// Not auto, if the test does not say: it tries out hooks, which takes most of the time.
 	hooks := "--hooks=" + kerneltest.Tiers()[0].String()
-	cmd := exec.Command("ipctrace", append([]string{"run", hooks, "--json", "-o", file}, args...)...)
+	line := slices.Concat(under, []string{"ipctrace", "run", hooks, "--json", "-o", file}, args)
+	cmd := exec.Command(line[0], line[1:]...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
