@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -201,6 +202,42 @@ func removeLeft(t *testing.T, o jsonLeft) {
 		args = append(args, fmt.Sprintf("rmid:%s:%d", o.Object.Kind, *o.Object.ID))
 	}
 	runMaker(t, 64, args...)
+}
+
+// TestRunLines: without -q each thing that the command did is a line, in the order
+// of that; what strangers did meanwhile is none.
+func TestRunLines(t *testing.T) {
+	maker := kerneltest.Maker64(t)
+	eachTierRun(t, func(t *testing.T, hooks string) {
+		unchanged(t)
+		calls := []string{"msgget:0x697067:03600", "msgget:0x697067:0", "msgget:0x697068:0", "rmid:msg"}
+		does := maker + " " + strings.Join(calls, " ") + " >&2; "
+		file := filepath.Join(t.TempDir(), "lines")
+		cmd := exec.Command("ipctrace", "run", hooks, "-o", file, "--", "sh", "-c", does+"echo ready; read x; "+does)
+		stdin, err1 := cmd.StdinPipe()
+		stdout, err2 := cmd.StdoutPipe()
+		if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		awaitLine(t, stdout, "ready")
+		runMaker(t, 64, calls...)
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range regexp.MustCompile(`(?m)^[\d:.]+ object\.(\w+) .* msg .* \d+ +ipcmaker`).FindAllSubmatch(text, -1) {
+			got = append(got, string(m[1]))
+		}
+		once := []string{"create", "open", "fail", "remove"}
+		if diff := cmp.Diff(append(once, once...), got); diff != "" {
+			t.Errorf("%s\n%s", diff, text)
+		}
+	})
 }
 
 // TestRunStatus: the exit status is the command's, but for findings that
