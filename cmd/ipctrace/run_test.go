@@ -110,6 +110,9 @@ func runHeld(t *testing.T, meanwhile func(), args ...string) (r ran) {
 // noteFile is of queues that the syscall tier cannot tell from strangers' files.
 const noteFile = "others may have made it as a file, which the hooks do not see"
 
+// ownName is of a queue that no other run of the tests has left.
+func ownName(name string) string { return fmt.Sprintf("ipctrace-%s-%d", name, os.Getpid()) }
+
 // isSyscall says whether a test that eachTierRun runs has the syscall tier.
 func isSyscall(hooks string) bool { return strings.HasSuffix(hooks, tracer.Syscall.String()) }
 
@@ -120,11 +123,12 @@ func TestKernelRunLeaks(t *testing.T) {
 	maker := kerneltest.Maker64(t)
 	eachTierRun(t, func(t *testing.T, hooks string) {
 		unchanged(t)
-		defer runMaker(t, 64, "keep", "mq_unlink:ipctrace-left", "mq_unlink:ipctrace-got") // also where they were not told
 		before := list(t)
+		made, got, gone := ownName("made"), ownName("got"), ownName("gone")
+		defer runMaker(t, 64, "keep", "mq_unlink:"+made, "mq_unlink:"+got) // also where they were not told
 		leak := []string{hooks, "--fail-on-leak=5", "--", maker, "keep", "msgget:0:0600", "shmget:0:5000:0640", "semget:0:3:0600",
-			"msgget:0:0600", "rmid:msg", "mq_open:ipctrace-left:0302:0600:3:64", "mq_open:ipctrace-gone:0302", "mq_unlink:ipctrace-gone",
-			"mq_open:ipctrace-got:0102:0600"}
+			"msgget:0:0600", "rmid:msg", "mq_open:" + made + ":0302:0600:3:64", "mq_open:" + gone + ":0302", "mq_unlink:" + gone,
+			"mq_open:" + got + ":0102:0600"}
 		left, queues := 5, jsonCounts{Created: 3, Removed: 1}
 		if isSyscall(hooks) {
 			left, queues = 4, jsonCounts{Created: 2, Got: 1, Removed: 1}
