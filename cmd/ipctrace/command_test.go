@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
+	"golang.org/x/sys/unix"
 )
 
 // TestRunSignals: signals are passed on, and once the command has ended end
@@ -75,6 +77,69 @@ func TestRunSignals(t *testing.T) {
 	if status := cmd.ProcessState.ExitCode(); status != 4 || syscall.Kill(pid, syscall.SIGKILL) != nil {
 		t.Errorf("exit status %d", status)
 	}
+}
+
+// TestRunStalled: where nobody reads the report, a signal ends ipctrace: the command
+// has no use for it any more.
+func TestRunStalled(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	done := filepath.Join(t.TempDir(), "done")
+	// The command fills the pipe, which it shares with ipctrace.
+	script := "echo ready; read x; dd if=/dev/zero bs=4096 count=" + strconv.Itoa(pipeSize(t, write)/4096) + " status=none >&2; echo >" + done
+	cmd := exec.Command("ipctrace", "run", "-q", "--", "sh", "-c", script)
+	cmd.Stderr = write
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	awaitLine(t, stdout, "ready")
+	// What it said when it attached has to go, so that the pipe is full to the byte.
+	if _, err := read.Read(make([]byte, 4096)); err != nil {
+		t.Fatal(err)
+	}
+	stdin.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	awaitFile(t, done)
+	endsWithin := func(d time.Duration) bool {
+		select {
+		case <-ended:
+			return true
+		case <-time.After(d):
+			return false
+		}
+	}
+	if endsWithin(grace) {
+		t.Fatal("the report was written: the pipe is not full")
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM) // the first is taken as the command's
+	endsWithin(2 * grace)
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if !endsWithin(10 * time.Second) {
+		t.Error("two signals did not end it")
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+}
+
+// pipeSize is how many bytes a pipe holds.
+func pipeSize(t *testing.T, pipe *os.File) int {
+	t.Helper()
+	n, err := unix.FcntlInt(pipe.Fd(), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestRunIgnored: what nohup ignores, the command ignores.
@@ -196,6 +261,23 @@ func TestRunUser(t *testing.T) {
 		if r := runCommand(t, "--user", user, "--", "true"); r.status != exitUsage {
 			t.Errorf("no such user %s: exit status %d", user, r.status)
 		}
+	}
+}
+
+// TestRunUserAmbient: nor does another user's command get the rights of an ipctrace
+// that is not root's, and hands them on to what it executes.
+func TestRunUserAmbient(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	setpriv := kerneltest.NeedProgram(t, "setpriv")
+	const rights = "-all,+bpf,+perfmon,+sys_admin,+sys_ptrace,+setuid,+setgid,+dac_read_search,+kill,+dac_override"
+	cmd := exec.Command(setpriv, "--reuid", "1000", "--regid", "1000", "--clear-groups", "--inh-caps", rights, "--ambient-caps", rights,
+		kerneltest.Public(t, "ipctrace"), "run", "-q", "--user", "nobody", "--", "grep", "-E", "^Cap(Inh|Prm|Eff|Amb)", "/proc/self/status")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	const none = ":\t0000000000000000\n"
+	if want := "CapInh" + none + "CapPrm" + none + "CapEff" + none + "CapAmb" + none; err != nil || string(out) != want {
+		t.Errorf("%v: %s%s", err, out, stderr.String())
 	}
 }
 

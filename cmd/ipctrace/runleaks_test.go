@@ -18,10 +18,7 @@ import (
 func TestRunLeaks(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	unchanged(t)
-	program := filepath.Join(t.TempDir(), "leaks")
-	if out, err := exec.Command(kerneltest.NeedProgram(t, "gcc"), "-o", program, "testdata/leaks.c", "-pthread").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	program := compile(t, "leaks")
 	type thing struct {
 		kind string
 		id   int32
@@ -55,6 +52,16 @@ func TestRunLeaks(t *testing.T) {
 	if msg.Created != 2*children || shm.Created != 2*children || shm.Removed != children || sem.Created != children || sem.Removed != 0 {
 		t.Errorf("%+v", r.kinds())
 	}
+}
+
+// compile builds a C program of testdata.
+func compile(t *testing.T, name string) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command(kerneltest.NeedProgram(t, "gcc"), "-o", program, "testdata/"+name+".c", "-pthread").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
 }
 
 // TestRunFakeroot: a real program that cleans up, and its daemon, are followed to

@@ -64,9 +64,17 @@ func TestRunTerminal(t *testing.T) {
 	term.awaitAfter(at, "ended with 0")
 	ask("\n", "> ")
 
+	// It is told of the size of the window, as it is in the foreground.
+	send("ipctrace run -q -- sh -c 'trap \"stty size; exit 3\" WINCH; echo r3eady; while :; do sleep 0.05; done'\n", "\nr3eady")
+	term.resize(100, 30)
+	term.awaitAfter(at, "\n30 100")
+	term.awaitAfter(at, "ended with 3")
+	ask("echo sta''tus $?\n", "status 3")
+	term.resize(120, 40)
+
 	// A shell in it does the same with jobs of its own, and is stopped as a whole.
 	ask("ipctrace run -q -- bash --norc --noediting -i\n", "attached")
-	send("echo in''ner; sleep 100\n", "inner")
+	send("sh -c \"echo in''ner; sleep 100\"\n", "inner") // says so when the terminal is its own
 	ask(ctrlZ, "Stopped")
 	ask("kill -KILL %1; wait; echo wait''ed\n", "waited")
 	ask("suspend\n", "Stopped                 ipctrace run")

@@ -213,6 +213,21 @@ func TestAccount(t *testing.T) {
 	}
 }
 
+// TestHidden: what was got is the command's only if no stranger can have made it
+// unseen; what was made is in any case.
+func TestHidden(t *testing.T) {
+	l := ledger.New(holding(), "mq")
+	for _, e := range []*event.Event{did(event.ObjectGet, own, "mq", 1), did(event.ObjectCreate, own, "mq", 2), did(event.ObjectGet, own, "msg", 3)} {
+		l.Apply(e)
+	}
+	got := text(l.Settle(holding(listed("mq", 1), listed("mq", 2), listed("msg", 3)), nil, nil))
+	want := "1 msg +1 =0 ?0 -0 !0; 1 mq +1 =0 ?1 -0 !0; left: mq /q2; left: msg 3; " +
+		"doubt: mq /q1 others may have made it as a file, which the hooks do not see"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestFailed counts calls by what they failed with.
 func TestFailed(t *testing.T) {
 	l := ledger.New(&snapshot.Snapshot{})
