@@ -20,7 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wholeLog verifies a log as a user does, and gives its events.
+// wholeLog verifies a log as a user does, and gives its events. Replayed it is the
+// same, byte for byte, and every line is as docs/event-schema.json says.
 func wholeLog(t *testing.T, files ...string) []*event.Event {
 	t.Helper()
 	if out, err := exec.Command("ipctrace", append([]string{"verify"}, files...)...).CombinedOutput(); err != nil {
@@ -34,13 +35,13 @@ func wholeLog(t *testing.T, files ...string) []*event.Event {
 		}
 		text = append(text, b...)
 	}
+	replayed, err := exec.Command("ipctrace", append([]string{"replay", "-o", "json"}, files...)...).Output()
+	if err != nil || !bytes.Equal(replayed, text) {
+		t.Errorf("replayed: %v, %d bytes of %d", err, len(replayed), len(text))
+	}
 	var all []*event.Event
 	for line := range bytes.Lines(text) {
-		e, err := event.Parse(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, e)
+		all = append(all, parse(t, line))
 	}
 	return all
 }
