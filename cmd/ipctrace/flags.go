@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/user"
@@ -103,6 +104,16 @@ func (s *selection) add(f *pflag.FlagSet) {
 func (s *selection) addPlaces(f *pflag.FlagSet) {
 	s.filters.addPlaces(f, "INODE|self|host|pid:N")
 	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
+}
+
+// within ends a context after --duration, or by what it returns.
+func (s *selection) within(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if s.duration > 0 {
+		timeout := time.AfterFunc(s.duration, func() { cancel(errDuration) })
+		context.AfterFunc(ctx, func() { timeout.Stop() })
+	}
+	return ctx, cancel
 }
 
 // config is what the kernel filters, and all of the selection: the kernel filters

@@ -52,13 +52,8 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	defer t.Close()
 	t.start.Filters = sel.words()
 
-	ctx, cancel := context.WithCancelCause(c.Context())
+	ctx, cancel := sel.within(c.Context())
 	defer cancel(nil)
-	if sel.duration > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, sel.duration, errDuration)
-		defer stop()
-	}
 	hangup(ctx, c.OutOrStdout(), cancel)
 	return t.show(ctx, c, sel.count, asJSON)
 }

@@ -185,13 +185,8 @@ func (r *recorder) trace(c *cobra.Command, traced tracer.Config, filter stream.F
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(c.Context())
+	ctx, cancel := r.sel.within(c.Context())
 	defer cancel(nil)
-	if r.sel.duration > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, r.sel.duration, errDuration)
-		defer stop()
-	}
 	if r.file == "-" {
 		hangup(ctx, r.stdout, cancel)
 	}

@@ -96,7 +96,7 @@ func TestRecordHangup(t *testing.T) {
 		}
 	}
 	hangup()
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // for it to be taken before the file moves
 	if err := os.Rename(file, file+".1"); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestRecordFull(t *testing.T) {
 	runMaker(t, 64, "-unshare", "-repeat", "6000", "msgget:7:01600")
 	time.Sleep(1500 * time.Millisecond) // the queue waits a second for room
 	runMaker(t, 64, "-unshare", "-repeat", "100", "msgget:7:01600")
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond) // for these to be taken from the ring
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=67108864"); err != nil {
 		t.Fatal(err)
 	}

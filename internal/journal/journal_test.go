@@ -356,6 +356,7 @@ func TestStrangersParts(t *testing.T) {
 	var kept []string
 	for name, text := range map[string][]byte{
 		".000900": []byte("x"), ".20261124": read(t, other.File), ".000001.gz": []byte("\x1f\x8b"),
+		".20261124101530": []byte("x"), ".20261125": []byte("x"), ".20261125.gz": []byte("x"), ".000901.gz.tmp": []byte("x"),
 	} {
 		kept = append(kept, cfg.File+name)
 		must(t, os.WriteFile(cfg.File+name, text, 0o600))

@@ -211,16 +211,12 @@ func (t *target) prune(keep int) error {
 	if err != nil {
 		return err
 	}
-	own, err := t.dir.logOf(partName(t.base, t.part))
-	for _, suffix := range suffixes {
-		if err != nil {
-			own, err = t.dir.logOf(partName(t.base, t.part) + suffix)
-		}
-	}
-	if err != nil {
+	own := slices.IndexFunc(parts, func(p complete) bool { return p.log.Part == t.part })
+	if own < 0 {
 		return nil // somebody has taken it away: so nothing grows here
 	}
-	parts = slices.DeleteFunc(parts, func(p complete) bool { return p.log.ID != own.ID })
+	id := parts[own].log.ID
+	parts = slices.DeleteFunc(parts, func(p complete) bool { return p.log.ID != id })
 	for i := range max(0, len(parts)-keep) {
 		if err := t.dir.remove(parts[i].name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

@@ -7,7 +7,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -74,38 +73,23 @@ func (d *directory) logOf(name string) (*event.Log, error) {
 	return e.Start.Log, nil
 }
 
-// tidy takes up what one who was killed did not come to: it deletes what he was
-// compressing into, and parts that he had compressed already. Those that he had not
-// are what it returns.
+// tidy takes up what one who was killed did not come to: it deletes parts that he
+// had compressed already. Those that he had not are what it returns.
 func (t *target) tidy(how Compression) (plain []*target, err error) {
-	names, err := t.dir.names()
+	parts, err := t.dir.parts(t.base)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		rest, _ := strings.CutPrefix(name, t.base)
-		number := partNumber.FindStringSubmatch(strings.TrimSuffix(rest, unfinished))
-		if number == nil || !strings.HasPrefix(name, t.base) {
-			continue
-		}
-		if stat, err := t.dir.stat(name); err != nil || !ownFile(stat) {
-			continue
-		}
-		part, err := strconv.ParseUint(number[1], 10, 32)
+	for i, p := range parts {
+		packed := i+1 < len(parts) && parts[i+1].log.Part == p.log.Part && parts[i+1].log.ID == p.log.ID
 		switch {
-		case err != nil:
-		case strings.HasSuffix(rest, unfinished) && number[2] != "":
-			err = t.dir.remove(name)
-		case number[2] != "" || how == Plain:
-		case slices.Contains(names, name+suffixes[Gzip]) || slices.Contains(names, name+suffixes[Zstd]):
-			err = t.dir.remove(name)
-		default:
-			if log, err := t.dir.logOf(name); err == nil && uint64(log.Part) == part {
-				plain = append(plain, &target{dir: t.dir, base: t.base, part: log.Part, renamed: true})
+		case p.name != partName(t.base, p.log.Part):
+		case packed:
+			if err := t.dir.remove(p.name); err != nil {
+				return nil, err
 			}
-		}
-		if err != nil {
-			return nil, err
+		case how != Plain:
+			plain = append(plain, &target{dir: t.dir, base: t.base, part: p.log.Part, renamed: true})
 		}
 	}
 	return plain, nil

@@ -129,9 +129,10 @@ func (v *verifier) find(fault Fault, at Line, format string, args ...any) {
 func (v *verifier) file(f File) {
 	v.report.Files++
 	v.segment = segment{chain: newChain(), base: Line{File: f.Name}}
-	first := true
+	first, failed := true, false
 	for line, err := range Lines(f.Name) {
 		if err != nil {
+			failed = true
 			v.find(Unreadable, line, "%v", brief(err))
 			break
 		}
@@ -142,7 +143,8 @@ func (v *verifier) file(f File) {
 		v.line(line)
 	}
 	switch {
-	case first && v.report.Whole():
+	case first && failed:
+	case first:
 		v.find(NoLog, Line{File: f.Name}, "there is nothing in it")
 	case v.segment.base.Number == 0 && v.segment.bad != nil && v.segment.bad.Number == 1:
 		v.find(NoLog, Line{File: f.Name}, "not recorded by ipctrace record: nothing in it is sealed")
@@ -317,13 +319,15 @@ func (v *verifier) locate(line Line, seal *event.Seal) {
 		between = fmt.Sprintf("before the seal of line %d", line.Number)
 	}
 	have := s.chain.crcs
+	if len(have) != s.lines*crcDigits {
+		v.find(Altered, line, "%d lines %s, which seals %d", s.lines, between, n)
+		return
+	}
 	i := 0
 	for i < min(n, s.lines) && bytes.Equal(crcAt(have, i), crcAt(want, i)) {
 		i++
 	}
 	switch {
-	case len(have) != s.lines*crcDigits:
-		v.find(Altered, line, "%d lines %s, which seals %d", s.lines, between, n)
 	case s.lines == n && i == n && s.broken: // told already: the seal before
 	case s.lines == n && i == n && s.after != 0 && seal.First > s.after+1:
 		v.find(Gap, s.firstOr(line), "lines are missing before it, from seq %d to %d", s.after+1, seal.First-1)

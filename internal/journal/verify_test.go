@@ -128,6 +128,16 @@ func TestNoLog(t *testing.T) {
 			t.Errorf("%q is whole", text)
 		}
 	}
+	must(t, os.Remove(cfg.File))
+	record(t, cfg, 1)
+	text := read(t, cfg.File)
+	text[len(text)/2]++
+	must(t, os.WriteFile(cfg.File, text, 0o600))
+	must(t, os.WriteFile(cfg.File+".empty", nil, 0o600))
+	r := journal.Verify([]string{cfg.File, cfg.File + ".empty"}, journal.Check{})
+	if n := len(r.Findings); n == 0 || r.Findings[n-1].Fault != journal.NoLog {
+		t.Errorf("an empty file beside an altered one: %+v", r.Findings)
+	}
 	if r := journal.Verify([]string{cfg.File + ".not"}, journal.Check{}); r.Whole() {
 		t.Error("what is not there is whole")
 	}
