@@ -85,6 +85,10 @@ func (v *Inventory) Apply(e *event.Event) {
 	if e.Start != nil {
 		v.blind = e.Start.Tier == syscallTier
 	}
+	if e.Event.IsState() {
+		v.restore(e)
+		return
+	}
 	if !v.totals.count(e) {
 		return
 	}
@@ -237,13 +241,19 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 	v.objects.MoveToBack(o.inTouched)
 	n.unindex(o)
 	o.apply(e)
-	for _, other := range n.rivals(o) {
-		v.drop(other)
-	}
-	n.index(o)
+	v.index(o)
 	if v.blind && o.Kind == mq && e.Event == event.ObjectMark {
 		v.vanish(o, e)
 	}
+}
+
+// index makes an object the one that its id or name leads to. Who had it before is
+// there no more.
+func (v *Inventory) index(o *Object) {
+	for _, other := range o.home.rivals(o) {
+		v.drop(other)
+	}
+	o.home.index(o)
 }
 
 // vanish puts an unlinked queue to those that are gone where its end will not be

@@ -248,6 +248,7 @@ func (v *verifier) event(seq uint64, typ event.Type, line Line) {
 		if e, err := event.Parse(line.Text); err == nil && e.Lost != nil {
 			v.report.Lost.add(e.Lost)
 		}
+	case event.TraceState, event.NamespaceState, event.ObjectState:
 	default:
 		v.report.Events++
 	}
