@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -215,6 +216,10 @@ func TestRefuses(t *testing.T) {
 			must(t, os.Chmod(dir, 0o777))
 			cfg.File = filepath.Join(dir, "own", "trace.jsonl")
 		}, "chmod go-w"},
+		{"rotation of a file with the longest name", func(t *testing.T, cfg *journal.Config) {
+			cfg.File = filepath.Join(filepath.Dir(cfg.File), strings.Repeat("x", 241))
+			cfg.RotateSize, cfg.Compress = 1<<20, journal.Zstd
+		}, "shorten it by 1"},
 		{"recorded into already", func(t *testing.T, cfg *journal.Config) {
 			j := begin(t, *cfg)
 			t.Cleanup(func() { must(t, j.Close()) })
@@ -312,6 +317,34 @@ func TestSigned(t *testing.T) {
 	if _, err := journal.NewKey(name); err == nil {
 		t.Error("a key was overwritten")
 	}
+}
+
+// TestSignedOtherwise: whether a log is signed, or with which key, may change; it is
+// said.
+func TestSignedOtherwise(t *testing.T) {
+	cfg := config(t)
+	keys := map[string]ed25519.PrivateKey{}
+	for _, name := range []string{"one", "two"} {
+		_, key, err := ed25519.GenerateKey(nil)
+		must(t, err)
+		keys[name] = key
+	}
+	for _, step := range []struct{ key, want string }{
+		{"", ""},
+		{"one", "is signed by nobody"},
+		{"one", ""},
+		{"two", "is signed with another key"},
+		{"", "is not signed from here on"},
+		{"", ""},
+	} {
+		var told warnings
+		cfg.Key, cfg.Warn = keys[step.key], told.add
+		record(t, cfg, 10)
+		if text := strings.Join(told.all(), "\n"); (step.want == "") != (text == "") || !strings.Contains(text, step.want) {
+			t.Errorf("with key %q: %q, want %q", step.key, text, step.want)
+		}
+	}
+	whole(t, cfg.File)
 }
 
 // TestKilledInRotation: what a recorder that was killed did not come to, the next
@@ -452,6 +485,36 @@ func TestOtherLogs(t *testing.T) {
 	}
 	r := journal.Verify([]string{a.File, b.File}, journal.Check{})
 	if len(r.Findings) != 1 || r.Findings[0].Fault != journal.Gap {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// TestAppended: what record -o - writes may be appended to what it wrote before.
+// Each log in it is held against its own seals.
+func TestAppended(t *testing.T) {
+	a, b := config(t), config(t)
+	record(t, a, 1500)
+	record(t, b, 1500)
+	first, second := read(t, a.File), read(t, b.File)
+	check := func(text []byte) *journal.Report {
+		must(t, os.WriteFile(a.File, text, 0o600))
+		return journal.Verify([]string{a.File}, journal.Check{})
+	}
+	r := check(slices.Concat(first, second))
+	if !r.Whole() || r.Logs != 2 || r.Traces != 2 || r.Events != 3000 || r.Broken != 0 {
+		t.Errorf("%+v", r)
+	}
+	for offset := len(first); offset < len(first)+len(second); offset += 1009 {
+		text := slices.Concat(first, second)
+		text[offset] ^= 1
+		r := check(text)
+		if line := lineAt(text, offset); r.Whole() || r.Findings[0].Line != line {
+			t.Errorf("byte %d, line %d: %+v", offset, line, r.Findings)
+		}
+	}
+	cut := bytes.LastIndexByte(first[:len(first)-1], '\n') + 1
+	r = check(slices.Concat(first[:cut], second))
+	if len(r.Findings) != 1 || r.Findings[0].Fault != journal.Unsealed || r.Logs != 2 {
 		t.Errorf("%+v", r.Findings)
 	}
 }

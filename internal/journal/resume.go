@@ -22,6 +22,8 @@ type ending struct {
 	chain    *chain    // behind it
 	size     int64     // of the part, bytes
 	begun    time.Time // the part; zero: it has not
+	key      string    // that the last seal is signed with; "": with none
+	sealed   bool      // there is one
 	plain    []*target // parts that are complete, and still to be compressed
 }
 
@@ -59,10 +61,28 @@ func (t *target) resume(cfg *Config) (*ending, error) {
 	if end.log.Torn, err = t.aside(); err != nil {
 		return nil, err
 	}
+	end.compare(cfg)
 	if torn := end.log.Torn; torn != nil {
 		cfg.Warn(fmt.Sprintf("%s ended with half a line: it is in %s", cfg.name(), torn.File))
 	}
 	return end, nil
+}
+
+// compare says when what comes is not signed as what is there.
+func (end *ending) compare(cfg *Config) {
+	before, now := end.key, ""
+	if cfg.Key != nil {
+		now = publicHex(cfg.Key)
+	}
+	switch {
+	case !end.sealed || before == now:
+	case before == "":
+		cfg.Warn(cfg.name() + " is signed from here on: what is there already is signed by nobody")
+	case now == "":
+		cfg.Warn(cfg.name() + " is not signed from here on: what is there already is, with " + before)
+	default:
+		cfg.Warn(cfg.name() + " is signed with another key from here on: what is there already is with " + before)
+	}
 }
 
 // asideName is where half a line is kept that the log ended with.
@@ -161,7 +181,8 @@ func (t *target) afterLastPart() (*ending, error) {
 	if end.unsealed > 0 {
 		return nil, fmt.Errorf("%s: its last %d lines are not sealed: move it to the name of the log", last.name, end.unsealed)
 	}
-	return &ending{log: event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}, chain: newChain()}, nil
+	log := event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}
+	return &ending{log: log, chain: newChain(), key: end.key, sealed: end.sealed}, nil
 }
 
 // addAll takes in the lines of what r has, which begins at a place.
@@ -230,7 +251,7 @@ func (end *ending) add(text []byte, given bool) error {
 	if err != nil {
 		return err
 	}
-	end.log.After = seal.Hash
+	end.log.After, end.key, end.sealed = seal.Hash, seal.Key, true
 	end.chain.after(text)
 	end.unsealed = 0
 	return nil

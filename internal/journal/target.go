@@ -126,6 +126,9 @@ func (t *target) begin(cfg *Config) (*ending, error) {
 		return nil, fmt.Errorf("others may make files in %s, also under the names of old parts: rotate in a directory of your own",
 			filepath.Dir(cfg.File))
 	}
+	if longest := len(partName(t.base, 1)) + len(suffixes[cfg.Compress]) + len(unfinished); cfg.rotates() && longest > unix.NAME_MAX {
+		return nil, fmt.Errorf("%s: too long a name, as old parts have longer ones: shorten it by %d", t.base, longest-unix.NAME_MAX)
+	}
 	end, err := t.resume(cfg)
 	if err != nil {
 		return nil, err

@@ -139,6 +139,10 @@ func (v *verifier) file(f File) {
 		if first {
 			first = false
 			v.begin(line)
+		} else if v.another(line) {
+			v.tail()
+			v.segment = segment{chain: newChain(), base: Line{File: f.Name, Number: line.Number - 1, Offset: line.Offset}}
+			v.begin(line)
 		}
 		v.line(line)
 	}
@@ -183,6 +187,20 @@ func (v *verifier) begin(line Line) {
 		v.find(Gap, line, "seq %d after %d", e.Seq, v.seq)
 	}
 	v.seq = e.Seq - 1
+}
+
+// another says whether another log begins in the middle of a file: record -o - was
+// appended to what had been recorded before.
+func (v *verifier) another(line Line) bool {
+	if seq, typ, _ := head(line.Text); typ != event.TraceStart || seq != 1 {
+		return false
+	}
+	e, err := event.Parse(line.Text)
+	if err != nil || e.Start == nil || e.Start.Log == nil || v.log == nil {
+		return false
+	}
+	log := e.Start.Log
+	return log.ID != v.log.ID && log.Part == 1 && log.After == ""
 }
 
 func missing(from, to uint32) string {
