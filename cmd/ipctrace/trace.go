@@ -69,6 +69,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s, %s%s%s%s\n",
 		t.tracer.Tier(), plural(len(found.Namespaces), "IPC namespace"), plural(objectsIn(found), "object"),
 		partial, unreadable(found.Unreadable, "; "), unentered(closed(found), "; "))
+	debug.FreeOSMemory() // the kernel's types, which were needed to load with
 	return t, nil
 }
 
