@@ -24,7 +24,7 @@ type ending struct {
 	begun    time.Time // the part; zero: it has not
 	key      string    // that the last seal is signed with; "": with none
 	sealed   bool      // there is one
-	plain    []*target // parts that are complete, and still to be compressed
+	parts    []string  // names of those that are complete, the oldest first, where the log rotates
 }
 
 // fresh is the ending of nothing.
@@ -48,7 +48,7 @@ func (t *target) resume(cfg *Config) (*ending, error) {
 	}
 	var end *ending
 	if whole == 0 {
-		end, err = t.afterLastPart()
+		end, err = t.afterLastPart(cfg)
 	} else {
 		end, err = t.checkEnd(whole)
 	}
@@ -94,6 +94,9 @@ func (t *target) setAside(from int64) error {
 	if from == t.size {
 		return nil
 	}
+	if t.size-from > mostAside {
+		return fmt.Errorf("%d bytes that are no line of a log: cut them off", t.size-from)
+	}
 	half := make([]byte, t.size-from)
 	if _, err := t.file.ReadAt(half, from); err != nil {
 		return err
@@ -113,8 +116,9 @@ func (t *target) setAside(from int64) error {
 	return t.file.Truncate(from)
 }
 
-// mostAside bounds what is read of such a file: each half is shorter than MaxLine.
-const mostAside = 64 * MaxLine
+// mostAside bounds what is set aside, in bytes: half a line, and the NULs of a
+// write that did not get to the disk.
+const mostAside = 64 << 20
 
 // aside is half a line of which the log does not tell yet: the file ends where it
 // was taken off.
@@ -137,8 +141,30 @@ func (t *target) aside() (*event.Torn, error) {
 	return &event.Torn{File: name, Bytes: uint64(n), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
+// written is how much of a file is, before the NULs at its end: when power is lost,
+// its length may be on the disk and what was written not.
+func written(f io.ReaderAt, size int64) (int64, error) {
+	block := make([]byte, 64<<10)
+	for size > 0 {
+		b := block[:min(size, int64(len(block)))]
+		if _, err := f.ReadAt(b, size-int64(len(b))); err != nil {
+			return 0, err
+		}
+		kept := bytes.TrimRight(b, "\x00")
+		size -= int64(len(b) - len(kept))
+		if len(kept) > 0 {
+			break
+		}
+	}
+	return size, nil
+}
+
 // lineStart is where the line begins that a file ends with, unless that is whole.
 func lineStart(f io.ReaderAt, size int64) (int64, error) {
+	size, err := written(f, size)
+	if err != nil {
+		return 0, err
+	}
 	block := make([]byte, min(size, MaxLine))
 	from := size - int64(len(block))
 	if _, err := f.ReadAt(block, from); err != nil && !errors.Is(err, io.EOF) {
@@ -155,8 +181,9 @@ func lineStart(f io.ReaderAt, size int64) (int64, error) {
 // errNoLog refuses what was not recorded by this program.
 var errNoLog = errors.New("not a log that ipctrace has recorded: record into another file")
 
-// afterLastPart is where a log goes on whose last part is complete, and whole.
-func (t *target) afterLastPart() (*ending, error) {
+// afterLastPart is where a log goes on whose last part is complete: this program
+// has begun another, or logrotate has moved it.
+func (t *target) afterLastPart(cfg *Config) (*ending, error) {
 	parts, err := t.dir.parts(t.base)
 	if err != nil {
 		return nil, err
@@ -179,7 +206,7 @@ func (t *target) afterLastPart() (*ending, error) {
 		return nil, err
 	}
 	if end.unsealed > 0 {
-		return nil, fmt.Errorf("%s: its last %d lines are not sealed: move it to the name of the log", last.name, end.unsealed)
+		cfg.Warn(fmt.Sprintf("%s ends with %d lines that nothing vouches for: to have them sealed it should have kept its name", last.name, end.unsealed))
 	}
 	log := event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}
 	return &ending{log: log, chain: newChain(), key: end.key, sealed: end.sealed}, nil
@@ -189,7 +216,10 @@ func (t *target) afterLastPart() (*ending, error) {
 func (end *ending) addAll(r io.Reader, at Line) error {
 	given := at.Offset > 0
 	for line, err := range lines(r, at) {
-		if err == nil {
+		switch {
+		case line.Torn: // in a part that was moved: it stays there
+			end.unsealed++
+		case err == nil:
 			err = end.add(line.Text, given)
 		}
 		if err != nil {
