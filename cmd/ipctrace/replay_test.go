@@ -414,3 +414,27 @@ func (s *drawnStage) tell(*past, *event.Event, []byte) error {
 	}
 	return (&screenStage{player: s.player}).draw(screen.Draw)
 }
+
+// TestReplayMemory: what is kept of a log that somebody made up is not more than of
+// one that was recorded. The log is compressed as it is made: a process begins with
+// as much memory as who began it, by the kernel's account.
+func TestReplayMemory(t *testing.T) {
+	const lines, most = 300, 200 << 20
+	var log bytes.Buffer
+	gz := gzip.NewWriter(&log)
+	comm := bytes.Repeat([]byte{'x'}, 900<<10)
+	for i := range lines {
+		fmt.Fprintf(gz, `{"v":1,"seq":%d,"time":"2026-07-14T04:33:17Z","event":"object.create","ns":{"inode":1,"gen":1},`+
+			`"object":{"kind":"shm","id":%d},"process":{"pid":1,"comm":"%s"}}`+"\n", i+1, i, comm)
+	}
+	if err := gz.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("ipctrace", "replay", writeFile(t, "log.gz", log.Bytes()))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10; used > most {
+		t.Errorf("%d bytes", used)
+	}
+}

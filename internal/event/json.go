@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Parse reads one line.
+// Parse reads one line. Texts longer than this program can write are cut, but for
+// those of a seal.
 func Parse(line []byte) (*Event, error) {
 	var e Event
 	err := json.Unmarshal(line, &e)
@@ -22,6 +23,7 @@ func Parse(line []byte) (*Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read event: %s", brief(err))
 	}
+	e.cutWords()
 	return &e, nil
 }
 
@@ -51,7 +53,7 @@ func (n *Namespace) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &line); err != nil {
 		return err
 	}
-	line.Label.replace(&n.Label)
+	line.Label.replace(&n.Label, maxPath)
 	return nil
 }
 
@@ -66,7 +68,9 @@ func (ob *Object) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &line); err != nil {
 		return err
 	}
-	line.Name.replace(&ob.Name)
+	line.Name.replace(&ob.Name, maxPath)
+	cut(maxWord, &ob.Kind)
+	ob.Flags = cutTexts(ob.Flags, maxWord)
 	if ob.Bare = line.Mode == nil; !ob.Bare {
 		ob.Mode = *line.Mode
 	}
@@ -83,7 +87,8 @@ func (t *Torn) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &line); err != nil {
 		return err
 	}
-	line.File.replace(&t.File)
+	line.File.replace(&t.File, maxPath)
+	cut(maxWord, &t.SHA256)
 	return nil
 }
 
@@ -99,9 +104,9 @@ func (p *Process) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &line); err != nil {
 		return err
 	}
-	line.Comm.replace(&p.Comm)
-	line.ParentComm.replace(&p.ParentComm)
-	line.Cgroup.replace(&p.Cgroup)
+	line.Comm.replace(&p.Comm, maxComm)
+	line.ParentComm.replace(&p.ParentComm, maxComm)
+	line.Cgroup.replace(&p.Cgroup, maxPath)
 	return nil
 }
 
@@ -114,10 +119,11 @@ func (f *foreign) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-func (f foreign) replace(text *string) {
+func (f foreign) replace(text *string, most int) {
 	if f != nil {
 		*text = string(f)
 	}
+	cut(most, text)
 }
 
 // AppendJSON appends the event as one JSON object, without a newline. What is

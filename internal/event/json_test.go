@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func every(kind string) *event.Event {
 			fill(v.Index(0))
 			fill(v.Index(1))
 		case reflect.String:
-			v.SetString(strings.Repeat("x", int(n)))
+			v.SetString("x" + strconv.FormatUint(n, 10))
 		case reflect.Bool:
 			v.SetBool(true)
 		case reflect.Int, reflect.Int32, reflect.Int64:
@@ -541,6 +542,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"v":1,"process":{"comm":"` + "\xff" + `","comm_hex":"ff"}}`))
 	f.Add([]byte(`{"v":1,"object":{"key":"0x1ffffffff","mode":"8"}}`))
 	f.Add([]byte(`{"v":2,"seq":"\u202e"}`))
+	f.Add([]byte(`{"v":1,"process":{"comm":"0123456789abcd茶"},"ns":{"label_hex":"` + strings.Repeat("e8", 5000) + `"}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		e, err := event.Parse(line)
 		if err != nil {
@@ -550,6 +552,12 @@ func FuzzParse(f *testing.F) {
 		if e.V != event.Version {
 			t.Fatalf("version %d", e.V)
 		}
+		e.Seal = nil // may be as long as it is
+		eachText(reflect.ValueOf(e), "", func(name string, v reflect.Value) {
+			if n := len(v.String()); n > longest(name) {
+				t.Fatalf("%d bytes of %s", n, name)
+			}
+		})
 		once := e.AppendJSON(nil)
 		if !json.Valid(once) {
 			t.Fatalf("not JSON: %q", once)
@@ -582,6 +590,8 @@ func FuzzAppendJSON(f *testing.F) {
 	}
 	f.Add("caf\xe9", "\xff\u202e", int64(-1), uint64(1<<63), int32(-1), uint16(0o777), uint8(255))
 	f.Fuzz(func(t *testing.T, comm, other string, ns int64, wide uint64, narrow int32, bits uint16, has uint8) {
+		const comm16 = 16 // TestLong has what is longer
+		comm, other = comm[:min(len(comm), comm16)], other[:min(len(other), comm16)]
 		valid := strings.ToValidUTF8(other, "?")
 		e := &event.Event{
 			V: event.Version, Seq: wide, Time: time.Unix(0, ns).UTC(), BootNS: ns, Event: event.Type(valid),
