@@ -40,7 +40,8 @@ zstd; - is stdin. What the flags leave out is not in the table either; what was 
 --since is.
 
 TIME is 2006-01-02T15:04:05Z (RFC 3339), "2006-01-02 15:04:05" in local time, or 15:04:05
-or 15:04 on the day on which the log begins.
+or 15:04 on the day on which the log begins. Where clocks are set back and show a time
+twice, --since means the first one, --until and --at the second.
 
 Lines that cannot be read are left out and told on stderr. -o json without other flags
 does not read them, and writes all. Half a line at the end of a file is left out too.
@@ -109,8 +110,13 @@ func (r *replay) player(f *pflag.FlagSet) (*player, error) {
 	p := &player{filter: filter, count: r.count}
 	for _, limit := range []struct {
 		flag, text string
+		last       bool
 		ends       []**moment
-	}{{"at", r.at, []**moment{&p.since, &p.until}}, {"since", r.since, []**moment{&p.since}}, {"until", r.until, []**moment{&p.until}}} {
+	}{
+		{"at", r.at, true, []**moment{&p.since, &p.until}},
+		{"since", r.since, false, []**moment{&p.since}},
+		{"until", r.until, true, []**moment{&p.until}},
+	} {
 		if !f.Changed(limit.flag) {
 			continue
 		}
@@ -118,6 +124,7 @@ func (r *replay) player(f *pflag.FlagSet) (*player, error) {
 		if err != nil {
 			return nil, usagef("--%s: %w", limit.flag, err)
 		}
+		m.last = limit.last
 		for _, end := range limit.ends {
 			*end = &m
 		}

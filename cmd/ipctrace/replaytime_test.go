@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
+	_ "time/tzdata" // not each machine has it
 )
 
 func TestReplayMoment(t *testing.T) {
@@ -36,6 +38,34 @@ func TestReplayMoment(t *testing.T) {
 	for _, text := range []string{"", "now", "4:33pm", "04", "2026-07-14", "2026-02-30 00:00:00", "25:00", "2026-07-14 04:33:17 Z", "1783999997", "-5m"} {
 		if m, err := parseMoment(text, loc); err == nil {
 			t.Errorf("%q is %v", text, m)
+		}
+	}
+}
+
+// TestReplayTwice: where clocks are set back they show a time twice.
+func TestReplayTwice(t *testing.T) {
+	for _, test := range []struct{ zone, text, begin, first, last string }{
+		{"Europe/Berlin", "02:30", "2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"},
+		{"Europe/Berlin", "2026-10-25 02:00:00", "2026-10-01T00:00:00Z", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z"},
+		{"Europe/Berlin", "03:00", "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z", "2026-10-25T02:00:00Z"},
+		{"Europe/Berlin", "01:59:59", "2026-10-25T00:00:00Z", "2026-10-24T23:59:59Z", "2026-10-24T23:59:59Z"},
+		{"Europe/Berlin", "2026-10-25T02:30:00+02:00", "2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T00:30:00Z"},
+		{"Europe/Berlin", "03:30", "2026-03-29T00:00:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:30:00Z"},
+		{"Australia/Lord_Howe", "01:45", "2026-04-04T14:00:00Z", "2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"}, // by half an hour
+	} {
+		loc, err := time.LoadLocation(test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin, err1 := time.Parse(time.RFC3339, test.begin)
+		m, err2 := parseMoment(test.text, loc)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		first := m.on(begin).UTC().Format(time.RFC3339)
+		m.last = true
+		if last := m.on(begin).UTC().Format(time.RFC3339); first != test.first || last != test.last {
+			t.Errorf("%q in %s is %s and %s, want %s and %s", test.text, test.zone, first, last, test.first, test.last)
 		}
 	}
 }
