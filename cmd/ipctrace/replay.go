@@ -32,8 +32,8 @@ func newReplay() *cobra.Command {
 way live shows what happens. It needs no privileges. On stdout there is a line for each
 event, then the table by namespace and the totals; several traces come one after the
 other. With --at there is the table alone, as it was then. With --speed on a terminal
-the log is played on the screen. With -o json there are the lines themselves, as they
-stand in the files.
+the log is played on the screen; between two traces it stands for two seconds at most.
+With -o json there are the lines themselves, as they stand in the files.
 
 Name all files of a log: they are put into order. They may be compressed with gzip or
 zstd; - is stdin. What the flags leave out is not in the table either; what was before

@@ -229,11 +229,11 @@ func TestReplayEnds(t *testing.T) {
 	})
 }
 
-// playScreen begins to play the session on a terminal of its own.
-func playScreen(t *testing.T, speed string) (*terminal, *exec.Cmd) {
+// playScreen begins to play a log on a terminal of its own.
+func playScreen(t *testing.T, speed, log string) (*terminal, *exec.Cmd) {
 	t.Helper()
 	term := newTerminal(t, 100, 30)
-	cmd := exec.Command("ipctrace", "replay", "--speed", speed, sessionLog)
+	cmd := exec.Command("ipctrace", "replay", "--speed", speed, log)
 	cmd.Env = append(os.Environ(), "TERM=xterm", "TZ=UTC")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
@@ -247,7 +247,7 @@ func playScreen(t *testing.T, speed string) (*terminal, *exec.Cmd) {
 // TestReplayScreen: on a terminal a log is played, and then come the tables; what
 // has gone fades by the log's time.
 func TestReplayScreen(t *testing.T) {
-	term, cmd := playScreen(t, "5x") // two seconds
+	term, cmd := playScreen(t, "5x", sessionLog) // two seconds
 	term.await("fentry · ")
 	term.await("ipcmk[62431]")
 	term.await("gone: detach")
@@ -265,7 +265,7 @@ func TestReplayScreen(t *testing.T) {
 
 // TestReplayScreenEnds: Ctrl-C ends it in a pause, with the table of then.
 func TestReplayScreenEnds(t *testing.T) {
-	term, cmd := playScreen(t, "0.01x")
+	term, cmd := playScreen(t, "0.01x", sessionLog)
 	term.await("elapsed")
 	if _, err := term.master.Write([]byte{3}); err != nil { // as typed
 		t.Fatal(err)

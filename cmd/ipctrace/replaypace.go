@@ -18,16 +18,24 @@ type pace struct {
 	due  time.Time // when from was, here
 }
 
+// betweenTraces is the longest pause between a trace and the next one.
+const betweenTraces = 2 * time.Second
+
 // wait waits until an event of this time is to be shown. A clock that was set back
-// makes no pause.
-func (p *pace) wait(ctx context.Context, at time.Time) error {
+// makes no pause. Before an event of another trace the clock stands, and the pause is
+// a short one: nobody knows what was between them, and it may be a year.
+func (p *pace) wait(ctx context.Context, at time.Time, another bool) error {
 	p.mu.Lock()
 	if p.due.IsZero() {
 		p.from, p.due = at, time.Now()
 	}
 	ahead := max(0, at.Sub(p.from))
+	long := p.here(ahead)
+	if another {
+		ahead, long = 0, min(p.here(at.Sub(p.from).Abs()), betweenTraces)
+	}
 	p.next = p.from.Add(ahead)
-	due := p.due.Add(p.here(ahead))
+	due := p.due.Add(long)
 	p.mu.Unlock()
 	pause := time.NewTimer(time.Until(due))
 	defer pause.Stop()

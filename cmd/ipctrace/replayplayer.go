@@ -94,7 +94,7 @@ func (p *player) line(ctx context.Context, e entry, faults *faults) error {
 		faults.unread(e.Line, err)
 		return nil
 	}
-	return p.take(ctx, read, e.Text)
+	return p.take(ctx, read, e.Line)
 }
 
 // copies says whether all lines are to be shown at once, as they are.
@@ -103,25 +103,38 @@ func (p *player) copies() bool {
 	return asJSON && p.filter.Empty() && p.since == nil && p.until == nil && p.count == 0 && p.pace == nil
 }
 
-// take takes an event in and shows it, if it is to be shown.
-func (p *player) take(ctx context.Context, e *event.Event, text []byte) error {
-	if err := p.enter(e); err != nil {
-		return err
+// take takes an event in and shows it, if it is to be shown. Until then the screen
+// shows what was there before it: also of the trace before.
+func (p *player) take(ctx context.Context, e *event.Event, line journal.Line) error {
+	begins := p.past == nil || !p.past.goesOn(e)
+	if begins {
+		if err := p.leave(e, line.File); err != nil {
+			return err
+		}
 	}
-	p.last = e.Time
-	p.past.pass(e, p.span)
-	if p.span.after(e.Time) {
-		return nil
-	}
-	if !p.span.before(e.Time) && p.pace != nil {
+	if p.pace != nil && p.span.has(e.Time) && e.Event != event.TraceSeal {
 		if err := p.stage.flush(); err != nil {
 			return err
 		}
-		if p.pace.wait(ctx, e.Time) != nil {
+		if p.pace.wait(ctx, e.Time, begins) != nil {
 			return nil // play sees it
 		}
 	}
-	if !p.apply(e) || p.span.before(e.Time) {
+	if begins {
+		if err := p.enter(e, line.File); err != nil {
+			return err
+		}
+	}
+	return p.tell(e, line.Text)
+}
+
+// tell tells the stage of an event in the trace that the player is in.
+func (p *player) tell(e *event.Event, text []byte) error {
+	if e.Event != event.TraceSeal {
+		p.last = e.Time
+	}
+	p.past.pass(e, p.span)
+	if p.span.after(e.Time) || !p.apply(e) || p.span.before(e.Time) {
 		return nil
 	}
 	if happened(e.Event) {
@@ -130,19 +143,22 @@ func (p *player) take(ctx context.Context, e *event.Event, text []byte) error {
 	return p.stage.tell(p.past, e, text)
 }
 
-// enter begins what begins with an event: the log, a trace.
-func (p *player) enter(e *event.Event) error {
+// leave ends the trace that the player is in, as an event of another one comes. When
+// the first one comes, so does the log begin.
+func (p *player) leave(e *event.Event, file string) error {
 	if p.past == nil {
-		if err := p.settle(e.Time); err != nil {
-			return err
-		}
-	} else if p.past.goesOn(e) {
-		return nil
-	} else if err := p.finish(); err != nil {
-		return err
+		return p.settle(e.Time)
 	}
+	if p.past.sameLog(e, file) {
+		p.past.over = true
+	}
+	return p.finish()
+}
+
+// enter begins the trace that an event is the first of.
+func (p *player) enter(e *event.Event, file string) error {
 	p.mu.Lock()
-	p.past = newPast(e)
+	p.past = newPast(e, file)
 	p.mu.Unlock()
 	return p.stage.begin(p.past)
 }
@@ -196,11 +212,12 @@ func happened(t event.Type) bool {
 	return slices.Contains(event.Types, t) && t != event.ObjectFound && t != event.NamespaceFound
 }
 
-// finish ends the trace that the player is in.
+// finish shows the end of the trace that the player is in, once.
 func (p *player) finish() error {
-	if p.past == nil || !p.past.meets(p.span) {
+	if p.past == nil || p.past.finished || !p.past.meets(p.span) {
 		return nil
 	}
+	p.past.finished = true
 	p.shown++
 	return p.stage.end(p.past, p.past.now(p.span))
 }
@@ -220,18 +237,20 @@ func (p *player) nothing() error {
 type past struct {
 	inventory *inventory.Inventory
 	start     event.Start // empty where the log does not say
+	file      string      // in which it begins
 	from, to  time.Time   // of its events, as far as they are shown
-	stopped   bool
-	reached   bool // it went on after the beginning of what is shown
-	beyond    bool // and after its end
+	over      bool        // it was stopped, or another one followed it in its log
+	reached   bool        // it went on after the beginning of what is shown
+	beyond    bool        // and after its end
+	finished  bool        // its end has been shown
 
 	objects, namespaces int  // that were there at the start, and are still to come
 	coming              bool // they have begun to
 	there               bool // the present event is of one
 }
 
-func newPast(e *event.Event) *past {
-	t := &past{inventory: inventory.New(inventory.Limits{}), from: e.Time, to: e.Time}
+func newPast(e *event.Event, file string) *past {
+	t := &past{inventory: inventory.New(inventory.Limits{}), file: file, from: e.Time, to: e.Time}
 	if e.Start != nil {
 		t.start = *e.Start
 	}
@@ -250,6 +269,13 @@ func (t *past) goesOn(e *event.Event) bool {
 	return e.Seq != 1 && logOf(&t.start) == logOf(e.Start)
 }
 
+// sameLog says whether the first event of another trace is in the same log. A file
+// that says nothing of that is one of its own.
+func (t *past) sameLog(e *event.Event, file string) bool {
+	log := logOf(&t.start)
+	return file == t.file || log != "" && log == logOf(e.Start)
+}
+
 // logOf is the name of the log that a trace is kept in, "" where it has none.
 func logOf(s *event.Start) string {
 	if s == nil || s.Log == nil {
@@ -258,10 +284,14 @@ func logOf(s *event.Start) string {
 	return s.Log.ID
 }
 
-// pass notes that there was an event, shown or not.
+// pass notes that there was an event, shown or not. When there is a seal says nothing
+// of the trace: who continues a log seals what another one wrote.
 func (t *past) pass(e *event.Event, s span) {
 	t.there = t.wasThere(e)
-	t.stopped = t.stopped || e.Event == event.TraceStop
+	if e.Event == event.TraceSeal {
+		return
+	}
+	t.over = t.over || e.Event == event.TraceStop
 	t.reached = t.reached || !s.before(e.Time)
 	if s.after(e.Time) {
 		t.beyond = true
@@ -290,9 +320,9 @@ func (t *past) wasThere(e *event.Event) bool {
 	return true
 }
 
-// meets says whether there was tracing at the time that is to be shown. Who was
-// killed did not say when.
-func (t *past) meets(s span) bool { return !s.after(t.from) && (t.reached || !t.stopped) }
+// meets says whether there was tracing at the time that is to be shown. Where a log
+// is cut off in a trace, that may have gone on.
+func (t *past) meets(s span) bool { return !s.after(t.from) && (t.reached || !t.over) }
 
 // now is the moment that its table shows.
 func (t *past) now(s span) time.Time {

@@ -69,6 +69,8 @@ func (s span) before(t time.Time) bool { return s.since != nil && t.Before(*s.si
 
 func (s span) after(t time.Time) bool { return s.until != nil && t.After(*s.until) }
 
+func (s span) has(t time.Time) bool { return !s.before(t) && !s.after(t) }
+
 // parseSpeed takes how many times as fast as it was a log is to be played; 0 is
 // without pauses.
 func parseSpeed(text string) (float64, error) {

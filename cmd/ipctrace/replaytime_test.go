@@ -94,7 +94,7 @@ func TestReplayPace(t *testing.T) {
 	started := time.Now()
 	for _, second := range []int{0, 10, 3, 8} { // 100 ms, none, 50 ms
 		at := begin.Add(time.Duration(second) * time.Second)
-		if err := p.wait(t.Context(), at); err != nil || !p.now().Equal(at) {
+		if err := p.wait(t.Context(), at, false); err != nil || !p.now().Equal(at) {
 			t.Errorf("%v, %v; want %v", p.now(), err, at)
 		}
 	}
@@ -104,7 +104,7 @@ func TestReplayPace(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	from := p.now()
-	if p.wait(ctx, begin.Add(time.Hour)) == nil {
+	if p.wait(ctx, begin.Add(time.Hour), false) == nil {
 		t.Error("no pause")
 	}
 	if passed := p.now().Sub(from); passed < 5*time.Second || passed >= time.Hour {
