@@ -45,8 +45,11 @@ twice, --since means the first one, --until and --at the second.
 
 Lines that cannot be read are left out and told on stderr. -o json without other flags
 does not read them, and writes all. Half a line at the end of a file is left out too.
+Where lines are missing, stderr says which, and the table how many; a log from which
+its first parts were deleted, as "record --keep" does, is shown without its beginning.
 
-Exit status: 0 done · 1 a file or a line could not be read · 2 wrong usage.`,
+Exit status: 0 done · 1 a file or a line could not be read, or lines are missing ·
+2 wrong usage.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no file: ipctrace replay FILE…")
@@ -92,7 +95,7 @@ func (r *replay) run(c *cobra.Command, names []string) error {
 		return err
 	case ctx.Err() != nil:
 		return nil // what there is has been shown
-	case faults.unreadable > 0:
+	case faults.unreadable+faults.gaps > 0:
 		return errFinding
 	}
 	return p.nothing()

@@ -94,6 +94,9 @@ func (p *player) line(ctx context.Context, e entry, faults *faults) error {
 		faults.unread(e.Line, err)
 		return nil
 	}
+	if missing := faults.follow(e.Line, read); p.past != nil && !p.span.after(read.Time) {
+		p.past.missing += missing
+	}
 	return p.take(ctx, read, e.Line)
 }
 
@@ -237,6 +240,9 @@ func (p *player) nothing() error {
 type past struct {
 	inventory *inventory.Inventory
 	start     event.Start // empty where the log does not say
+	headless  bool        // it began before
+	seq       uint64      // of its last line
+	missing   uint64      // lines, at least
 	file      string      // in which it begins
 	from, to  time.Time   // of its events, as far as they are shown
 	over      bool        // it was stopped, or another one followed it in its log
@@ -254,40 +260,42 @@ func newPast(e *event.Event, file string) *past {
 	if e.Start != nil {
 		t.start = *e.Start
 	}
-	if e.Start != nil && e.Seq == 1 { // else they were told in a part before
+	t.headless = e.Start == nil || e.Seq != 1
+	if !t.headless { // else they were told before
 		t.objects, t.namespaces = e.Start.Objects, e.Start.Namespaces
 	}
 	return t
 }
 
-// goesOn says whether an event is of the trace. A log goes on with a trace.start
-// in the next file.
+// goesOn says whether an event is of the trace. A log goes on with a trace.start in
+// the next file. When lines are missing before that it begins anew, with what is
+// there then: that may be another trace, and what was there before may be gone.
 func (t *past) goesOn(e *event.Event) bool {
 	if e.Event != event.TraceStart {
 		return true
 	}
-	return e.Seq != 1 && logOf(&t.start) == logOf(e.Start)
+	return e.Seq != 1 && e.Seq == t.seq+1 && logOf(&t.start).ID == logOf(e.Start).ID
 }
 
 // sameLog says whether the first event of another trace is in the same log. A file
 // that says nothing of that is one of its own.
 func (t *past) sameLog(e *event.Event, file string) bool {
-	log := logOf(&t.start)
-	return file == t.file || log != "" && log == logOf(e.Start)
+	log := logOf(&t.start).ID
+	return file == t.file || log != "" && log == logOf(e.Start).ID
 }
 
-// logOf is the name of the log that a trace is kept in, "" where it has none.
-func logOf(s *event.Start) string {
+// logOf is the place that a trace has in a log, empty where it is not kept as one.
+func logOf(s *event.Start) event.Log {
 	if s == nil || s.Log == nil {
-		return ""
+		return event.Log{}
 	}
-	return s.Log.ID
+	return *s.Log
 }
 
 // pass notes that there was an event, shown or not. When there is a seal says nothing
 // of the trace: who continues a log seals what another one wrote.
 func (t *past) pass(e *event.Event, s span) {
-	t.there = t.wasThere(e)
+	t.there, t.seq = t.wasThere(e), e.Seq
 	if e.Event == event.TraceSeal {
 		return
 	}

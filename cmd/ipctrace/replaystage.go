@@ -66,11 +66,15 @@ func (s *textStage) tell(t *past, e *event.Event, _ []byte) error {
 
 func (s *textStage) end(t *past, now time.Time) error {
 	s.gap()
-	if err := view.TraceTitle(s.out, &t.start, t.from, now, s.opts); err != nil {
+	if err := view.TraceTitle(s.out, &t.start, t.headless, t.from, now, s.opts); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.out)
-	return summarize(s.out, t.inventory, now, s.opts)
+	if err := summarize(s.out, t.inventory, now, s.opts); err != nil || t.missing == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(s.out, "missing in the log: at least %s\n", plural(t.missing, "line"))
+	return err
 }
 
 // gap sets apart what follows. An error of the writer comes back from the next

@@ -118,7 +118,7 @@ func unreadable(n int, before string) string {
 	return hidden
 }
 
-func plural(n int, noun string) string {
+func plural[N int | uint64](n N, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun

@@ -1,22 +1,26 @@
 package view
 
 import (
-	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
 )
 
 // TraceTitle writes of what trace is what follows: where and how it was made, as
-// far as s says, and of when it is.
-func TraceTitle(w io.Writer, s *event.Start, from, to time.Time, opts Options) error {
-	where := "without its beginning"
+// far as s says, and of when it is; headless: it began before.
+func TraceTitle(w io.Writer, s *event.Start, headless bool, from, to time.Time, opts Options) error {
+	var parts []string
 	if s.Tier != "" {
-		where = hostText(s)
+		parts = append(parts, hostText(s))
+	}
+	if headless {
+		parts = append(parts, "without its beginning")
 	}
 	at := func(t time.Time) string { return t.In(opts.orDefault().Location).Format(time.DateTime) }
-	title := row{fmt.Sprintf("trace · %s · %s to %s", where, at(from), at(to)), bold}
+	parts = append(parts, at(from)+" to "+at(to))
+	title := row{"trace · " + strings.Join(parts, " · "), bold}
 	_, err := io.WriteString(w, title.render(opts.Color)+"\n")
 	return err
 }
