@@ -90,15 +90,16 @@ func (r *replay) run(c *cobra.Command, names []string) error {
 	var faults faults
 	err = p.show(ctx, journal.Files(names), &faults)
 	faults.tell(c.ErrOrStderr())
-	switch {
-	case err != nil:
+	if err != nil || ctx.Err() != nil {
+		return err // nil: what there is has been shown
+	}
+	if err := p.nothing(); err != nil {
 		return err
-	case ctx.Err() != nil:
-		return nil // what there is has been shown
-	case faults.unreadable+faults.gaps > 0:
+	}
+	if faults.unreadable+faults.gaps > 0 {
 		return errFinding
 	}
-	return p.nothing()
+	return nil
 }
 
 // player is what the flags say of what is to be shown.
