@@ -6,6 +6,7 @@ import "unsafe"
 type Decoder struct {
 	raw   ipctraceMqEvent
 	clock Clock
+	comms comms
 }
 
 // Decode reads one.
@@ -13,7 +14,7 @@ func (d *Decoder) Decode(sample []byte) (Event, error) {
 	if err := decode(sample, &d.raw); err != nil {
 		return Event{}, err
 	}
-	return newEvent(&d.raw, &d.clock), nil
+	return newEvent(&d.raw, &d.clock, &d.comms), nil
 }
 
 // Records are what two threads leave in the ring buffer that call by turns: each

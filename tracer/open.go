@@ -29,6 +29,7 @@ type Tracer struct {
 	links    []link.Link
 	reader   *ringbuf.Reader
 	clock    Clock
+	comms    comms
 	seen     []uint64        // by CPU: losses told so far
 	heard    []time.Duration // by CPU: boot time of the last event
 	missed   uint64          // skipped runs told so far

@@ -37,13 +37,19 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 				return
 			}
 		}
+		var now time.Duration
 		for {
 			// Before the ring is looked into: what comes after Stop is nothing.
 			over := t.stopped.Load()
-			now := t.clock.Boot()
-			t.reader.SetDeadline(time.Now().Add(poll))
+			if record.Remaining == 0 { // else there is no need to wait, and to know since when
+				now = t.clock.Boot()
+				t.reader.SetDeadline(time.Now().Add(poll))
+			}
 			err := t.reader.ReadInto(&record)
-			empty := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed)
+			empty := err != nil && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed))
+			if empty {
+				record.Remaining = 0 // what the last one said of the ring is no more so
+			}
 			switch {
 			case empty && over:
 				t.tellLosses(yield)
@@ -81,7 +87,7 @@ func (t *Tracer) deliver(sample []byte, raw *ipctraceMqEvent, yield func(Event, 
 	}
 	t.heard[raw.Event.Cpu] = boot
 	t.delivered.Add(1)
-	if !yield(newEvent(raw, &t.clock), nil) {
+	if !yield(newEvent(raw, &t.clock, &t.comms), nil) {
 		return false
 	}
 	return boot-t.looked < audit || t.tellSkipped(boot, yield)

@@ -114,7 +114,7 @@ func consistent(t *testing.T, v *Inventory, l Limits) {
 		objects += checkObjects(t, n)
 		gone += checkGone(t, n)
 	}
-	if len(v.namespaces) != live+ended || v.touched.Len() != live || v.freed.Len() != ended || v.objects.Len() != objects || v.gone.Len() != gone {
+	if len(v.namespaces) != live+ended || v.touched.len != live || v.freed.len != ended || v.objects.len != objects || v.gone.len != gone {
 		t.Fatal("lists disagree")
 	}
 	if namespaces, things := v.Live(); namespaces != live || things != objects {
@@ -131,7 +131,7 @@ func checkObjects(t *testing.T, n *Namespace) int {
 	t.Helper()
 	numbers, names := 0, 0
 	for _, o := range n.Objects() {
-		if o.home != n || o.inOrder == nil || o.inTouched == nil {
+		if o.home != n || o.inOrder.prev == nil || o.inTouched.prev == nil {
 			t.Fatalf("namespace %s: object %+v is elsewhere", n, o)
 		}
 		if o.Kind != mq {
