@@ -11,9 +11,13 @@ import (
 // TestAllocatesNothing: to write an event costs no memory, whatever is in it.
 func TestAllocatesNothing(t *testing.T) {
 	b := make([]byte, 0, 4096)
+	var encoder event.Encoder
 	for _, x := range append(session, elsewhere...) {
 		if n := testing.AllocsPerRun(100, func() { b = x.event.AppendJSON(b[:0]) }); n != 0 {
 			t.Errorf("%s: %v allocations", x.name, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { b = encoder.AppendJSON(b[:0], &x.event) }); n != 0 {
+			t.Errorf("%s: %v allocations by an Encoder", x.name, n)
 		}
 	}
 }
@@ -26,13 +30,22 @@ func BenchmarkAppendJSON(b *testing.B) {
 	}
 }
 
-// BenchmarkEncode is one event, object.create, by AppendJSON and by encoding/json.
+// BenchmarkEncode is one event, object.create, by itself, by an Encoder and by
+// encoding/json.
 func BenchmarkEncode(b *testing.B) {
 	e := &session[4].event
 	b.Run("AppendJSON", func(b *testing.B) {
 		line := make([]byte, 0, 4096)
 		for b.Loop() {
 			line = e.AppendJSON(line[:0])
+		}
+		b.SetBytes(int64(len(line)))
+	})
+	b.Run("Encoder", func(b *testing.B) {
+		var encoder event.Encoder
+		line := make([]byte, 0, 4096)
+		for b.Loop() {
+			line = encoder.AppendJSON(line[:0], e)
 		}
 		b.SetBytes(int64(len(line)))
 	})

@@ -29,6 +29,7 @@ type queue struct {
 	key   ed25519.PrivateKey
 	now   func() (time.Time, time.Duration)
 
+	encoder  *event.Encoder
 	batch    batch
 	spare    batch         // the one before, for its room
 	seq      uint64        // of the last line
@@ -53,7 +54,8 @@ type queue struct {
 
 func newQueue(cfg *Config, end *ending) queue {
 	return queue{
-		limit: cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
+		encoder: new(event.Encoder),
+		limit:   cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
 		seq: end.seq, unsealed: end.unsealed, log: end.log, size: end.size, begun: end.begun,
 	}
 }
@@ -108,7 +110,7 @@ func (q *queue) line(e *event.Event) {
 	q.seq++
 	q.lines++
 	e.V, e.Seq = event.Version, q.seq
-	q.batch.bytes = append(e.AppendJSON(q.batch.bytes), '\n')
+	q.batch.bytes = append(q.encoder.AppendJSON(q.batch.bytes, e), '\n')
 	q.batch.lines = q.lines
 	q.size += int64(len(q.batch.bytes) - from)
 	if e.Seal != nil {
