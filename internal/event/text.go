@@ -76,7 +76,11 @@ func FlagNames(kind string, flags int32) []string {
 		}
 		return openFlagNames(uint32(flags))
 	case uint32(flags) < 1<<usualBits:
-		return getFlags[kind == kindShm][flags>>modeBits]
+		usual := &getFlags
+		if kind == kindShm {
+			usual = &segmentFlags
+		}
+		return usual[flags>>modeBits]
 	}
 	return getFlagNames(kind == kindShm, uint32(flags))
 }
@@ -87,16 +91,15 @@ const (
 	usualBits = 13
 )
 
-// getFlags are the names of usual flags, for segments and for the others.
-var getFlags = func() map[bool][][]string {
-	all := make(map[bool][][]string)
-	for _, shm := range []bool{false, true} {
-		for flags := uint32(0); flags < 1<<usualBits; flags += 1 << modeBits {
-			all[shm] = append(all[shm], slices.Clip(getFlagNames(shm, flags)))
-		}
+// getFlags are the names of usual flags, segmentFlags those where a segment is got.
+var getFlags, segmentFlags = usualFlags(false), usualFlags(true)
+
+func usualFlags(shm bool) (names [1 << (usualBits - modeBits)][]string) {
+	for i := range names {
+		names[i] = slices.Clip(getFlagNames(shm, uint32(i)<<modeBits))
 	}
-	return all
-}()
+	return names
+}
 
 func getFlagNames(shm bool, flags uint32) []string {
 	rest := flags &^ 0o777
