@@ -36,7 +36,7 @@ type Namespace struct {
 	ended              bool
 	removed            byCause
 	callers            map[uint32]struct{}
-	objects            map[objectID]*Object
+	objects            index
 	queues             queues
 	order              list[Object] // first seen at the front
 	gone               list[Object] // gone longest at the front
@@ -48,7 +48,7 @@ func newNamespace(e *event.Event) *Namespace {
 		Namespace: *e.NS,
 		First:     e.Time,
 		callers:   make(map[uint32]struct{}),
-		objects:   make(map[objectID]*Object),
+		objects:   newIndex(),
 		queues:    newQueues(),
 	}
 }
@@ -145,7 +145,7 @@ func (n *Namespace) Object(o *event.Object) *Object {
 	case o.Kind == mq:
 		return n.queues.find(o)
 	}
-	return n.objects[objectID{o.Kind, *o.ID}]
+	return n.objects.find(objectID{o.Kind, *o.ID})
 }
 
 // find is the object that an event is about.
@@ -197,14 +197,14 @@ func (n *Namespace) index(o *Object) {
 	if o.Kind == mq {
 		n.queues.index(o)
 	} else {
-		n.objects[o.id()] = o
+		n.objects.add(o)
 	}
 }
 
 func (n *Namespace) unindex(o *Object) {
 	if o.Kind == mq {
 		n.queues.unindex(o)
-	} else if n.objects[o.id()] == o {
-		delete(n.objects, o.id())
+	} else if n.objects.find(o.id()) == o {
+		n.objects.remove(o)
 	}
 }

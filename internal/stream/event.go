@@ -33,15 +33,10 @@ var causes = [...]event.Cause{
 // the one before.
 func (s *Stream) event(t *tracer.Event) *event.Event {
 	e := &s.room.Event
-	*e = event.Event{
-		Time:    t.Time,
-		BootNS:  int64(t.Boot),
-		Event:   types[t.Action],
-		Cause:   causes[t.Cause],
-		NS:      s.namespace(t),
-		From:    s.from(t),
-		Syscall: t.Syscall(),
-	}
+	*e = event.Event{}
+	e.Time, e.BootNS = t.Time, int64(t.Boot)
+	e.Event, e.Cause, e.Syscall = types[t.Action], causes[t.Cause], t.Syscall()
+	e.NS, e.From = s.namespace(t), s.from(t)
 	if t.Action == tracer.ActionFail {
 		e.Errno = event.ErrnoName(t.Errno)
 	}
@@ -55,8 +50,8 @@ func (s *Stream) event(t *tracer.Event) *event.Event {
 	if t.Nr >= 0 {
 		e.ABI = t.ABI.String()
 	}
-	cgroup, _ := s.resolver.Cgroup(t.CgroupID, int(t.PID))
-	e.Process, e.Container = s.parts.process(t, cgroup)
+	c := s.cgroup(t)
+	e.Process, e.Container = s.parts.process(t, c.path), c.container
 	return e
 }
 
@@ -66,7 +61,8 @@ var noFlags = []string{}
 func object(room *event.Room, t *tracer.Event) *event.Object {
 	kind := t.Kind.String()
 	o, n := &room.Object, &room.Numbers
-	*o = event.Object{Kind: kind, Key: event.Key(t.Key), Mode: event.ModeOf(t.Flags), Flags: noFlags}
+	*o = event.Object{}
+	o.Kind, o.Key, o.Mode, o.Flags = kind, event.Key(t.Key), event.ModeOf(t.Flags), noFlags
 	if fromWithin(t) {
 		o.Flags = event.FlagNames(kind, t.Flags)
 	}

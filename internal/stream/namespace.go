@@ -57,11 +57,10 @@ func (p space) after(id uint64) space {
 	return next
 }
 
-// another reports whether t is of another namespace than the newest of its inode
+// another reports whether t is of another namespace than p, the newest of its inode
 // number, ids aside: it tells of a birth, or that one has ended. Queues outlive
 // their namespace while they are open, or their filesystem is mounted.
-func (s *Stream) another(t *tracer.Event) bool {
-	p := s.spaces[t.Namespace]
+func another(p space, t *tracer.Event) bool {
 	switch t.Action {
 	case tracer.ActionNamespaceCreate:
 		return true
@@ -186,7 +185,7 @@ func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 	switch {
 	case s.bygone(t):
 		return nil
-	case !seen || p.before(t.NamespaceID, s.another(t)):
+	case !seen || p.before(t.NamespaceID, another(p, t)):
 		p = s.next(t.Namespace, t.NamespaceID)
 		p.pid = t.PID
 		s.spaces[t.Namespace] = p
