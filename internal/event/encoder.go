@@ -66,7 +66,7 @@ func (c *Encoder) happened(o *object, e *Event) {
 		e.happened(o)
 		return
 	}
-	w := &c.places[(e.NS.Inode+7*uint64(len(e.Event)))%uint64(len(c.places))]
+	w := &c.places[(uint32(e.NS.Inode)+spread(string(e.Event)))%uint32(len(c.places))]
 	if w.json != nil && w.part.is(e) {
 		o.b = append(o.b, w.json...)
 		return
@@ -81,8 +81,7 @@ func (c *Encoder) done(o *object, e *Event) {
 		e.done(o)
 		return
 	}
-	last := e.Syscall[len(e.Syscall)-1] // it tells those apart that make things from those that remove them
-	w := &c.doers[(e.Process.TID+7*uint32(last))%uint32(len(c.doers))]
+	w := &c.doers[(e.Process.TID+spread(e.Syscall))%uint32(len(c.doers))]
 	if w.json != nil && w.part.is(e) {
 		o.b = append(o.b, w.json...)
 		return
@@ -94,6 +93,15 @@ func (c *Encoder) done(o *object, e *Event) {
 		part.container = *e.Container
 	}
 	w.keep(part, o.b[from:])
+}
+
+// spread tells words apart that are likely by turns, as of what makes things and
+// what removes them.
+func spread(word string) uint32 {
+	if len(word) < 2 {
+		return 0
+	}
+	return 7 * uint32(word[len(word)-2])
 }
 
 func (c *Encoder) asking(o *object, ob *Object) {

@@ -497,7 +497,7 @@ func digits(b []byte, n, width int) []byte {
 	b = append(b, "000000000"[:width]...)
 	end := b[len(b)-width:]
 	for ; len(end) >= 2; end = end[:len(end)-2] {
-		pair := pairs[n%100]
+		pair := &pairs[n%100]
 		end[len(end)-2], end[len(end)-1] = pair[0], pair[1]
 		n /= 100
 	}
