@@ -49,3 +49,21 @@ func happened(thread int, typ event.Type) *event.Event {
 	}
 	return e
 }
+
+// TestKeepsNoRoom: what happened is known as it was told, also when the room of the
+// event's object is used again.
+func TestKeepsNoRoom(t *testing.T) {
+	v := inventory.New(inventory.Limits{})
+	e := happened(0, event.ObjectCreate)
+	e.Object.Size, e.Object.UID = new(uint64(4096)), new(uint32(7))
+	v.Apply(e)
+	*e.Object.ID, *e.Object.Size, *e.Object.UID, e.Object.Key, e.BootNS = 1, 2, 3, 4, 5
+	o := v.Find(e.NS).Objects()[0]
+	if o.ID != 0 || *o.Size != 4096 || *o.UID != 7 || o.Key != 1 {
+		t.Errorf("object %d of %d bytes, owner %d, key %v", o.ID, *o.Size, *o.UID, o.Key)
+	}
+	recent := v.Recent()[0]
+	if r := recent.Object; *r.ID != 0 || *r.Size != 4096 || *r.UID != 7 || r.Key != 1 || recent.BootNS != 3600e9 {
+		t.Errorf("recent: %s", recent.AppendJSON(nil))
+	}
+}
