@@ -30,7 +30,7 @@ const maxPast = 16
 // p and did not come before it. Ids do not tell which is older: each CPU gives
 // them from a range of its own (ns_tree_gen_id, kernel/nstree.c). Where the
 // kernel has none the caller must know whether it is another one.
-func (p space) before(id uint64, another bool) bool {
+func (p *space) before(id uint64, another bool) bool {
 	if id == 0 {
 		return p.id == 0 && another
 	}
@@ -39,7 +39,7 @@ func (p space) before(id uint64, another bool) bool {
 }
 
 // earlier is the generation that an id was, of those before p.
-func (p space) earlier(id uint64) (gen uint32, ok bool) {
+func (p *space) earlier(id uint64) (gen uint32, ok bool) {
 	i := slices.Index(p.past, id)
 	if id == 0 || i < 0 {
 		return 0, false
@@ -48,7 +48,7 @@ func (p space) earlier(id uint64) (gen uint32, ok bool) {
 }
 
 // after is the next namespace of the inode number.
-func (p space) after(id uint64) space {
+func (p *space) after(id uint64) space {
 	next := space{id: id, gen: p.gen + 1}
 	if p.gen > 0 {
 		past := p.past[max(0, len(p.past)-maxPast+1):]
@@ -60,7 +60,7 @@ func (p space) after(id uint64) space {
 // another reports whether t is of another namespace than p, the newest of its inode
 // number, ids aside: it tells of a birth, or that one has ended. Queues outlive
 // their namespace while they are open, or their filesystem is mounted.
-func another(p space, t *tracer.Event) bool {
+func another(p *space, t *tracer.Event) bool {
 	switch t.Action {
 	case tracer.ActionNamespaceCreate:
 		return true
@@ -185,7 +185,7 @@ func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 	switch {
 	case s.bygone(t):
 		return nil
-	case !seen || p.before(t.NamespaceID, another(p, t)):
+	case !seen || p.before(t.NamespaceID, another(&p, t)):
 		p = s.next(t.Namespace, t.NamespaceID)
 		p.pid = t.PID
 		s.spaces[t.Namespace] = p

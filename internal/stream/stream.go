@@ -66,7 +66,8 @@ func (s *Stream) Skip() { s.filtered++ }
 // keeps a [event.Event.Clone].
 func (s *Stream) Events(t *tracer.Event) []*event.Event {
 	events := s.succession(s.told[:0], t, t.From, t.FromID, false)
-	events = s.succession(events, t, t.Namespace, t.NamespaceID, another(s.spaces[t.Namespace], t))
+	p := s.spaces[t.Namespace]
+	events = s.succession(events, t, t.Namespace, t.NamespaceID, another(&p, t))
 	e := s.event(t)
 	events = s.replaced(events, e)
 	s.look.note(e)
