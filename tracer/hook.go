@@ -111,32 +111,33 @@ type Hook struct {
 // arm64 before 6.4 loads fexit programs and refuses to attach them. Records
 // nothing. The error is ErrNoBTF or ErrPrivilege, when no hook could be tried.
 func Probe() ([]Hook, error) {
-	if err := preflight(); err != nil {
+	types, err := kernelTypes()
+	if err != nil {
 		return nil, err
 	}
 	var tried []Hook
 	for _, tier := range []Tier{Fentry, Syscall} {
 		for _, h := range tier.hooks() {
-			function, at, err := try(h)
+			function, at, err := try(h, types)
 			tried = append(tried, Hook{Tier: tier, Function: function, At: at, Err: err, Without: h.without})
 		}
 	}
 	return tried, nil
 }
 
-func try(h hook) (function, at string, err error) {
+func try(h hook, types *btf.Cache) (function, at string, err error) {
 	spec, err := loadIpctrace()
 	if err != nil {
 		return "", "", err
 	}
 	program := spec.Programs[h.program]
-	return program.AttachTo, sides[program.AttachType], attempt(spec, h)
+	return program.AttachTo, sides[program.AttachType], attempt(spec, h, types)
 }
 
 var sides = map[ebpf.AttachType]string{ebpf.AttachTraceFEntry: "entry", ebpf.AttachTraceFExit: "exit"}
 
-func attempt(spec *ebpf.CollectionSpec, h hook) error {
-	have, _ := present(spec, []hook{h})
+func attempt(spec *ebpf.CollectionSpec, h hook, types *btf.Cache) error {
+	have, _ := present(spec, []hook{h}, types)
 	if len(have) == 0 {
 		return errors.New("this kernel does not have it")
 	}
@@ -145,7 +146,7 @@ func attempt(spec *ebpf.CollectionSpec, h hook) error {
 		return err
 	}
 	keepOnly(spec, have)
-	coll, err := ebpf.NewCollection(spec)
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
 	if err != nil {
 		return reason(err)
 	}
@@ -182,8 +183,8 @@ func keepOnly(spec *ebpf.CollectionSpec, hooks []hook) {
 
 // present splits hooks into those whose function this kernel has, by the program
 // that fits, and what is missed without the others.
-func present(spec *ebpf.CollectionSpec, hooks []hook) (have []hook, gaps []string) {
-	kernel, err := btf.LoadKernelSpec()
+func present(spec *ebpf.CollectionSpec, hooks []hook, types *btf.Cache) (have []hook, gaps []string) {
+	kernel, err := types.Kernel()
 	if err != nil {
 		return hooks, nil // loading will say it better
 	}

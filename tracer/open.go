@@ -53,7 +53,8 @@ func Open(cfg Config) (*Tracer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if err := preflight(); err != nil {
+	types, err := kernelTypes()
+	if err != nil {
 		return nil, err
 	}
 	// Before 5.11 maps count against RLIMIT_MEMLOCK. Where it cannot be raised
@@ -66,7 +67,7 @@ func Open(cfg Config) (*Tracer, error) {
 	}
 	var refusals []error
 	for _, tier := range tiers {
-		t, err := open(cfg, tier)
+		t, err := open(cfg, tier, types)
 		if err == nil {
 			if tier != tiers[0] {
 				t.gaps = append(t.gaps, fmt.Sprintf("tier %s does not attach: %v", tiers[0], reason(refusals[0])))
@@ -103,34 +104,24 @@ func all(errs []error, target error) bool {
 	return true
 }
 
-func preflight() error {
-	if _, err := btf.LoadKernelSpec(); err != nil {
-		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-			return ErrPrivilege
-		}
-		return ErrNoBTF
-	}
-	return nil
-}
-
 // open tries a tier with all its hooks, then without those that do not attach, as
 // long as it is something without them.
-func open(cfg Config, tier Tier) (*Tracer, error) {
+func open(cfg Config, tier Tier, types *btf.Cache) (*Tracer, error) {
 	hooks := tier.hooks()
 	if cfg.Follow {
 		hooks = append(treeHooks(), hooks...)
 	}
-	t, err := load(cfg, tier, hooks)
+	t, err := load(cfg, tier, hooks, types)
 	if err == nil {
 		return t, nil
 	}
 	needed, optional := split(hooks)
-	if t, _ = load(cfg, tier, needed); t == nil || len(optional) == 0 {
+	if t, _ = load(cfg, tier, needed, types); t == nil || len(optional) == 0 {
 		return nil, err
 	}
 	t.Close()
-	kept, gaps := attachable(optional)
-	if t, err = load(cfg, tier, append(needed, kept...)); err != nil {
+	kept, gaps := attachable(optional, types)
+	if t, err = load(cfg, tier, append(needed, kept...), types); err != nil {
 		return nil, err
 	}
 	t.gaps = append(t.gaps, gaps...)
@@ -151,12 +142,12 @@ func split(hooks []hook) (needed, optional []hook) {
 // attachable are the hooks that attach, and what is not seen without the others.
 // Hooks without which the same is not seen go together: half of them would tell
 // wrong things.
-func attachable(hooks []hook) (kept []hook, gaps []string) {
+func attachable(hooks []hook, types *btf.Cache) (kept []hook, gaps []string) {
 	for _, h := range hooks {
 		if slices.Contains(gaps, h.without) {
 			continue
 		}
-		if _, _, err := try(h); err != nil {
+		if _, _, err := try(h, types); err != nil {
 			gaps = append(gaps, h.without)
 		}
 	}
@@ -168,7 +159,7 @@ func attachable(hooks []hook) (kept []hook, gaps []string) {
 	return kept, gaps
 }
 
-func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
+func load(cfg Config, tier Tier, hooks []hook, types *btf.Cache) (_ *Tracer, err error) {
 	spec, err := loadIpctrace()
 	if err != nil {
 		return nil, err
@@ -182,10 +173,10 @@ func load(cfg Config, tier Tier, hooks []hook) (_ *Tracer, err error) {
 			t.release()
 		}
 	}()
-	hooks, gaps := present(spec, hooks)
+	hooks, gaps := present(spec, hooks, types)
 	t.gaps = append(t.gaps, gaps...)
 	keepOnly(spec, append(hooks, hook{program: ipctraceProgIntroduce}))
-	if t.coll, err = ebpf.NewCollection(spec); err != nil {
+	if t.coll, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types}); err != nil {
 		return nil, err
 	}
 	if t.reader, err = ringbuf.NewReader(t.coll.Maps[ipctraceMapEvents]); err != nil {

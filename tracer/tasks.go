@@ -116,7 +116,8 @@ func (it *iterator) open() (io.ReadCloser, error) {
 }
 
 func (it *iterator) load() error {
-	if err := preflight(); err != nil {
+	types, err := kernelTypes()
+	if err != nil {
 		return err
 	}
 	_ = rlimit.RemoveMemlock() // see Open
@@ -124,12 +125,12 @@ func (it *iterator) load() error {
 	if err != nil {
 		return err
 	}
-	// Not as a collection: that would have a map for the variables which name
-	// the types for bpf2go.
-	program, err := ebpf.NewProgram(spec.Programs[it.program])
+	keepOnly(spec, []hook{{program: it.program}})
+	spec.Maps, spec.Variables = nil, nil // they only name the types for bpf2go
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
 	if err == nil {
-		defer program.Close() // the link keeps it
-		it.link, err = link.AttachIter(link.IterOptions{Program: program})
+		defer coll.Close() // the link keeps the program
+		it.link, err = link.AttachIter(link.IterOptions{Program: coll.Programs[it.program]})
 	}
 	if errors.Is(err, unix.EPERM) && !privileged() {
 		return ErrPrivilege

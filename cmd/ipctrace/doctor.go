@@ -16,11 +16,14 @@ import (
 
 func newDoctor() *cobra.Command {
 	var out output
+	var weigh bool
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "What this kernel, these privileges and these hooks let it see",
 		Long: `doctor loads and attaches every hook for real, one by one, looks at each
 capability, and says what the tier that would be used cannot see and what to do.
+With --overhead it also measures what tracing costs this machine: it makes some hundred
+thousand system calls that make nothing, in an IPC namespace of its own.
 
 Exit status: 0 it can trace · 3 it cannot.`,
 		Args: noArgs,
@@ -30,6 +33,11 @@ Exit status: 0 it can trace · 3 it cannot.`,
 				return err
 			}
 			d := examine()
+			if weigh && d.Tier != "" {
+				if d.Overhead, err = weighed(c.Context()); err != nil {
+					return err
+				}
+			}
 			if asJSON {
 				err = writeJSON(c.OutOrStdout(), d)
 			} else {
@@ -41,6 +49,7 @@ Exit status: 0 it can trace · 3 it cannot.`,
 			return err
 		},
 	}
+	command.Flags().BoolVar(&weigh, "overhead", false, "also measure what it costs, in some two seconds")
 	out.add(command.Flags())
 	return command
 }
@@ -58,6 +67,7 @@ type diagnosis struct {
 	Error        string            `json:"error"`
 	Gaps         []string          `json:"gaps"`
 	Advice       []string          `json:"advice"`
+	Overhead     *overhead         `json:"overhead,omitempty"` // where it was asked for
 
 	err error
 }
@@ -200,6 +210,9 @@ func (d *diagnosis) write(w io.Writer, opts view.Options) error {
 	fmt.Fprintf(w, "\nhooks in use: %s\n", tier)
 	writeList(w, "\nwhat it cannot see here:", d.Gaps)
 	writeList(w, "\nwhat to do:", d.Advice)
+	if d.Overhead != nil {
+		d.Overhead.write(w)
+	}
 	return nil
 }
 

@@ -116,6 +116,10 @@ func (s *selection) within(ctx context.Context) (context.Context, context.Cancel
 	return ctx, cancel
 }
 
+// maxFilters is how long the filters may be in all, in bytes: trace.start tells
+// them, and a line has room for so many.
+const maxFilters = 64 << 10
+
 // config is what the kernel filters, and all of the selection: the kernel filters
 // get calls, and little else.
 func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
@@ -127,6 +131,9 @@ func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
 	}
 	if f, err = s.filter(livePlace); err != nil {
 		return c, f, err
+	}
+	if n := len(strings.Join(s.words(), "")); n > maxFilters {
+		return c, f, usagef("the filters are %d bytes long: must be %d or less", n, maxFilters)
 	}
 	for _, name := range f.Kinds {
 		kind, _ := parseKind(name) // it is one

@@ -68,3 +68,27 @@ func TestKernelDoctor(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 }
+
+// TestKernelOverhead: what is measured is there, and nothing is left of it.
+func TestKernelOverhead(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	before := list(t)
+	out, err := exec.Command("ipctrace", "doctor", "--overhead", "--json").Output()
+	var d diagnosis
+	if err != nil || json.Unmarshal(out, &d) != nil || d.Overhead == nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	o := d.Overhead
+	for name, s := range map[string]spread{"unrelated": o.Unrelated.Bare, "traced": o.Traced.Bare, "reader": o.Reader} {
+		if s.Least <= 0 || s.Least > s.Median || s.Median > s.Most {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if after := list(t); len(after) > len(before) {
+		t.Errorf("%v, before %v", after, before)
+	}
+	text, err := exec.Command("ipctrace", "doctor", "--overhead").Output()
+	if err != nil || !strings.Contains(string(text), "what it costs here, medians of 7 rounds") {
+		t.Errorf("%v: %s", err, text)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -97,7 +96,7 @@ func (r *recorder) complete(f *pflag.FlagSet) (journal.Config, error) {
 		return cfg, usagef("--keep and --compress are for old files: add --rotate-size or --rotate-time")
 	case r.file == "-" && (rotates || f.Changed("fsync")):
 		return cfg, usagef("stdout has no files to rotate, and no disk: name a file with -o")
-	case r.sealTo != "" && filepath.Clean(r.sealTo) == filepath.Clean(r.file):
+	case r.file != "-" && cfg.Holds(r.sealTo):
 		return cfg, usagef("--seal-to %s: the log itself is no witness", r.sealTo)
 	}
 	for _, name := range []string{"sign", "seal-to", "compress"} {
@@ -171,20 +170,20 @@ func whole(err error) error {
 	return err
 }
 
-// trace records until it is told to end. The log is opened when nothing but it can
-// fail any more: what it takes note of in doing so, trace.start tells.
+// trace records until it is told to end. The log is opened first: whoever reads
+// that it is attached knows that it records.
 func (r *recorder) trace(c *cobra.Command, traced tracer.Config, filter stream.Filter, cfg journal.Config) (*event.Stop, error) {
 	defer ignoreHangup()()
-	t, err := openTrace(c.Context(), traced, filter, r.stderr)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	t.start.Filters = r.sel.words()
 	log, err := journal.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
+	t, err := openTrace(c.Context(), traced, filter, r.stderr)
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	defer t.Close()
+	t.start.Filters = r.sel.words()
 	ctx, cancel := r.sel.within(c.Context())
 	defer cancel(nil)
 	if r.file == "-" {

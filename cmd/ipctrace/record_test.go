@@ -1,20 +1,26 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/eventtest"
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"golang.org/x/sys/unix"
@@ -80,6 +86,58 @@ func TestKernelRecord(t *testing.T) {
 				t.Errorf("%+v", stop)
 			}
 		}
+	}
+}
+
+// holdObjects makes objects in an IPC namespace of its own, and many calls that use
+// them, and holds them until the test ends.
+func holdObjects(t *testing.T) (inode uint64) {
+	t.Helper()
+	cmd := exec.Command(kerneltest.Maker64(t), "-unshare",
+		"msgget:1:01600", "semget:2:3:01640", "shmget:3:4096:01600", "attach", "rmid:shm", "mq_open:held:0102:0600",
+		"random:1:2000", "msgget:1:0", "pause", "exit-attached")
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close(); _, _ = io.Copy(io.Discard, stdout); _ = cmd.Wait() })
+	calls := bufio.NewScanner(stdout)
+	for n := 0; n < 2006 && calls.Scan(); n++ {
+		var m made
+		if err := json.Unmarshal(calls.Bytes(), &m); err != nil {
+			t.Fatal(err)
+		}
+		inode = m.NS
+	}
+	return inode
+}
+
+// TestKernelRecordParts: the newest file of a log alone shows what is there, as all
+// of them do.
+func TestKernelRecordParts(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	file := filepath.Join(t.TempDir(), "trace.jsonl")
+	s := begin(t, nil, "record", "-o", file, "--rotate-size", "256K")
+	inode := holdObjects(t)
+	s.interrupt()
+	if status := s.status(); status != exitDone {
+		t.Fatalf("exit status %d: %s", status, s.stderr)
+	}
+	parts, err := filepath.Glob(file + ".*")
+	if err != nil || len(parts) == 0 {
+		t.Fatalf("%v, %v", parts, err)
+	}
+	for _, e := range wholeLog(t, append(parts, file)...) {
+		eventtest.Check(t, e.AppendJSON(nil))
+	}
+	objects := func(files ...string) []string {
+		rows := objectRows(t, ipctrace(t, append([]string{"replay"}, files...)...), inode)
+		return slices.DeleteFunc(rows, func(row string) bool { return strings.HasPrefix(row, "removed: ") }) // told in that file
+	}
+	all := objects(append(parts, file)...)
+	if diff := cmp.Diff(all, objects(file)); diff != "" || len(all) < 5 {
+		t.Errorf("-all files +the newest:\n%s", diff)
 	}
 }
 

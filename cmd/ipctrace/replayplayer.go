@@ -171,6 +171,12 @@ func (p *player) apply(e *event.Event) bool {
 	defer p.mu.Unlock()
 	known := p.past.inventory
 	switch {
+	case e.NS != nil && e.Event.IsState():
+		if !p.filter.Wants(e, known) {
+			return false
+		}
+		known.Apply(e)
+		return p.filter.Names(e.Event)
 	case !slices.Contains(event.Types, e.Event):
 		known.Apply(e)
 		return e.Event == event.TraceStart || e.Event == event.TraceStop || e.Event == event.TraceLost || p.filter.Empty()
@@ -228,6 +234,8 @@ func newPast(e *event.Event) *past {
 	t := &past{inventory: inventory.New(inventory.Limits{}), from: e.Time, to: e.Time}
 	if e.Start != nil {
 		t.start = *e.Start
+	}
+	if e.Start != nil && e.Seq == 1 { // else they were told in a part before
 		t.objects, t.namespaces = e.Start.Objects, e.Start.Namespaces
 	}
 	return t

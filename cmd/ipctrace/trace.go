@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -68,6 +69,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	fmt.Fprintf(stderr, "ipctrace: attached: %s tier, %s, %s%s%s%s\n",
 		t.tracer.Tier(), plural(len(found.Namespaces), "IPC namespace"), plural(objectsIn(found), "object"),
 		partial, unreadable(found.Unreadable, "; "), unentered(closed(found), "; "))
+	debug.FreeOSMemory() // the kernel's types, which were needed to load with
 	return t, nil
 }
 
@@ -198,6 +200,12 @@ type noter interface {
 	Note(e *event.Event)
 }
 
+// A teller is a sink that now and then has to be told what is there.
+type teller interface {
+	Stateless() bool
+	Tell(state iter.Seq[*event.Event]) error
+}
+
 // Reasons for which a trace ends, in trace.stop.
 const (
 	endSignal   = "signal"
@@ -270,6 +278,9 @@ func (t *trace) lost(err error, out sink) error {
 
 // look takes in a snapshot once all that happened up to its end has been.
 func (t *trace) look(at time.Duration, out sink) error {
+	if err := t.tell(out); err != nil {
+		return err
+	}
 	if found := t.looks.taken(at); found != nil {
 		told := t.compare(found)
 		if t.stream.Unsettled() {
@@ -303,11 +314,22 @@ func (t *trace) end(ctx context.Context, reason string, out sink) error {
 	return t.write(out, t.stream.Stop(clock.Wall(now), now, reason, t.tracer.Stats()))
 }
 
-// write takes events in and gives them out.
+// tell tells what is there, if out wants to know.
+func (t *trace) tell(out sink) error {
+	if teller, ok := out.(teller); ok && teller.Stateless() {
+		return teller.Tell(t.inventory.State())
+	}
+	return nil
+}
+
+// write takes events in and gives them out. What is there, is told before.
 func (t *trace) write(out sink, events ...*event.Event) error {
-	t.apply(events...)
 	noter, notes := out.(noter)
 	for _, e := range events {
+		if err := t.tell(out); err != nil {
+			return err
+		}
+		t.apply(e)
 		if e.Seq == 0 {
 			if notes {
 				noter.Note(e)
@@ -340,16 +362,14 @@ func (t *trace) compare(found *snapshot.Snapshot) []*event.Event {
 	return told
 }
 
-func (t *trace) apply(events ...*event.Event) {
+func (t *trace) apply(e *event.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, e := range events {
-		switch {
-		case e.Seq != 0:
-			t.inventory.Apply(e)
-		case !t.strangers: // not asked for
-			t.inventory.Note(e)
-		}
+	switch {
+	case e.Seq != 0:
+		t.inventory.Apply(e)
+	case !t.strangers: // not asked for
+		t.inventory.Note(e)
 	}
 }
 

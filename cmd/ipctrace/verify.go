@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -29,7 +31,7 @@ nothing vouches for. Name all files of a log to check that none is missing; they
 compressed; - is stdin. That the newest part was not cut off only a seal can show that was
 kept elsewhere: --head.
 
-Exit status: 0 whole · 1 not whole · 2 wrong usage.`,
+Exit status: 0 whole · 1 not whole, or interrupted · 2 wrong usage.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no file: ipctrace verify FILE…")
@@ -52,7 +54,10 @@ func (v *verifier) run(w io.Writer, c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	report := journal.Verify(args, check)
+	report, err := verify(c.Context(), args, check)
+	if err != nil {
+		return err
+	}
 	write := v.text
 	if v.json {
 		write = func(w io.Writer, r *journal.Report) error { return writeJSON(w, jsonVerdict(r)) }
@@ -64,6 +69,22 @@ func (v *verifier) run(w io.Writer, c *cobra.Command, args []string) error {
 		return errFinding
 	}
 	return nil
+}
+
+// errUnverified ends what was not done: there is no verdict.
+var errUnverified = errors.New("interrupted: not verified")
+
+// verify ends when it is told to, also while it waits for a pipe: a read cannot be
+// broken off.
+func verify(ctx context.Context, files []string, check journal.Check) (*journal.Report, error) {
+	done := make(chan *journal.Report, 1)
+	go func() { done <- journal.Verify(files, check) }()
+	select {
+	case report := <-done:
+		return report, nil
+	case <-ctx.Done():
+		return nil, errUnverified
+	}
 }
 
 func (v *verifier) check(c *cobra.Command) (check journal.Check, err error) {
@@ -92,7 +113,7 @@ func headOf(text string) string {
 		} `json:"seal"`
 	}
 	if json.Unmarshal([]byte(text), &line) == nil && line.Seal.Hash != "" {
-		return line.Seal.Hash
+		text = line.Seal.Hash
 	}
 	return strings.ToLower(strings.TrimSpace(text))
 }
@@ -140,12 +161,15 @@ func (v *verifier) facts(r *journal.Report) []string {
 	if r.Logs > 1 {
 		add("these are %d logs, which know nothing of each other", r.Logs)
 	}
+	if r.Logs > 1 && r.Headless > 0 {
+		add("of %s the beginning is not among these files", plural(r.Headless, "log"))
+	}
 	if r.Broken > 0 {
 		add("%s without trace.stop before another: who recorded was killed or could not write, and what was lost then is not known",
 			plural(r.Broken, "trace"))
 	}
 	if r.After != "" {
-		add("it begins with part %d; what was before is not among these files, and ended with the seal %s", r.Part, r.After)
+		add("it begins with part %d; what was before is not among these files, and ended with the seal %s", r.Part, view.Safe(r.After, view.Whole))
 	}
 	switch {
 	case r.Signed == 0:
@@ -189,7 +213,8 @@ type jsonReport struct {
 	Key      string        `json:"key"` // of the last seal; "": not signed
 	Late     uint64        `json:"late"`
 	Part     uint32        `json:"part"`
-	After    string        `json:"after"` // "": it is there from its beginning
+	Headless int           `json:"headless"` // logs whose first part is not there
+	After    string        `json:"after"`    // "": it is there from its beginning
 	Head     string        `json:"head"`
 	Beyond   uint64        `json:"beyond"`
 	Ended    bool          `json:"ended"`
@@ -215,7 +240,7 @@ type jsonFinding struct {
 func jsonVerdict(r *journal.Report) jsonReport {
 	out := jsonReport{
 		Whole: r.Whole(), Files: r.Files, Lines: r.Lines, Bytes: r.Bytes, Events: r.Events, Logs: r.Logs, Traces: r.Traces, Broken: r.Broken,
-		Seals: r.Seals, Signed: r.Signed, Key: r.Key, Late: r.Late, Part: r.Part, After: r.After, Head: r.Head,
+		Seals: r.Seals, Signed: r.Signed, Key: r.Key, Late: r.Late, Part: r.Part, Headless: r.Headless, After: r.After, Head: r.Head,
 		Beyond: r.Beyond, Ended: r.Ended, Lost: jsonLogLosses(r.Lost), Findings: []jsonFinding{}, More: r.More,
 	}
 	for _, f := range r.Findings {

@@ -87,7 +87,7 @@ func TestDocsNames(t *testing.T) {
 			t.Errorf("nothing about %s", path)
 		}
 	}
-	for _, typ := range append(slices.Clone(event.Types), event.TraceStart, event.TraceStop, event.TraceLost, event.TraceSeal) {
+	for _, typ := range append(slices.Clone(event.Types), event.ObjectState, event.NamespaceState, event.TraceState, event.TraceStart, event.TraceStop, event.TraceLost, event.TraceSeal) {
 		if !strings.Contains(text, "### `"+string(typ)+"`\n") {
 			t.Errorf("nothing about %s", typ)
 		}

@@ -34,6 +34,12 @@ const (
 	NamespaceFree   Type = "namespace.free"   // gone, and all in it
 	NamespaceFound  Type = "namespace.found"  // it is there, and its birth was not seen
 
+	// What is there already when another part of a log begins: no event, but what was
+	// told in the parts before.
+	ObjectState    Type = "object.state"
+	NamespaceState Type = "namespace.state"
+	TraceState     Type = "trace.state" // how many of these follow
+
 	TraceStart Type = "trace.start" // first in a stream
 	TraceStop  Type = "trace.stop"  // last in a stream
 	TraceLost  Type = "trace.lost"  // events are missing at this place
@@ -51,6 +57,9 @@ func (t Type) IsObject() bool { return strings.HasPrefix(string(t), "object.") }
 
 // IsNamespace reports whether events of the type are about a namespace as such.
 func (t Type) IsNamespace() bool { return strings.HasPrefix(string(t), "namespace.") }
+
+// IsState reports whether the type is not of what happened but of what is there.
+func (t Type) IsState() bool { return t == ObjectState || t == NamespaceState || t == TraceState }
 
 // Cause is why an object is gone; "" where nobody knows.
 type Cause string
@@ -95,7 +104,9 @@ type Event struct {
 	Container *Container `json:"container"`
 	Syscall   string     `json:"syscall"` // "msgget", "ipc", "mq_open", "unshare", …; "" where none caused it
 	ABI       string     `json:"abi"`     // "x86_64" "i386" "x32" "arm64" "arm32"
+	History   *History   `json:"history"` // on object.state and namespace.state
 	Lost      *Lost      `json:"lost"`
+	State     *Extent    `json:"state"` // on trace.state
 	Start     *Start     `json:"start"`
 	Stop      *Stop      `json:"stop"`
 	Seal      *Seal      `json:"seal"`
@@ -172,6 +183,24 @@ type Process struct {
 type Container struct {
 	ID      string `json:"id"`
 	Runtime string `json:"runtime"`
+}
+
+// History is what was told before of an object or namespace that is there. The
+// Process, From and Container of the event are of who made it, where that was seen.
+type History struct {
+	First    Type      `json:"first"`   // what told of it first
+	Time     time.Time `json:"time"`    // when
+	BootNS   int64     `json:"boot_ns"` // likewise, of object.create; else 0
+	Marked   time.Time `json:"marked"`  // object.mark; zero: it was not
+	Opens    uint64    `json:"opens"`   // of object.open and object.get
+	LastUser *Process  `json:"last_user"`
+}
+
+// Extent is how much was there when a part of a log began.
+type Extent struct {
+	Namespaces int    `json:"namespaces"`
+	Objects    int    `json:"objects"`
+	Forgotten  uint64 `json:"forgotten"` // objects that may be there too: there were too many to keep in mind
 }
 
 // Lost says how many events are missing here, and from when to when.

@@ -570,6 +570,66 @@ var elsewhere = []example{
 			`"clock_offset_ns":1783999997000000123,"log":{"id":"8c1f6c3ce0a94d53b1f6d0f0a5a27c41","part":2,"after":"` + sealed +
 			`","torn":{"file":"trace.jsonl.torn-1024","bytes":88,"sha256":"` + publicKey + `"}}}}`,
 	},
+	{
+		"trace.state",
+		happened(1002, 3611000000000, event.TraceState, func(e *event.Event) {
+			e.State = &event.Extent{Namespaces: 1, Objects: 2}
+		}),
+		`{"v":1,"seq":1002,"time":"2026-07-14T04:33:28.000000123Z","boot_ns":3611000000000,"event":"trace.state",` +
+			`"state":{"namespaces":1,"objects":2,"forgotten":0}}`,
+	},
+	{
+		"namespace.state",
+		happened(1003, 3611000000000, event.NamespaceState, func(e *event.Event) {
+			e.NS, e.From = bash(1, 53254, "bash[62293]"), host()
+			e.Process = shell()
+			e.Process.PID, e.Process.TID, e.Process.NSPID, e.Process.PPID, e.Process.Comm = 62293, 62293, 62293, 49265, "unshare"
+			e.History = &event.History{First: event.NamespaceCreate, Time: at(3600750000000)}
+		}),
+		`{"v":1,"seq":1003,"time":"2026-07-14T04:33:28.000000123Z","boot_ns":3611000000000,"event":"namespace.state",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"from":{"inode":4026531839,"gen":1,"id":4098,"initial":true,"label":"host"},` +
+			`"process":{"pid":62293,"tid":62293,"ns_pid":62293,"ppid":49265,"uid":0,"gid":0,"comm":"unshare","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},` +
+			`"history":{"first":"namespace.create","time":"2026-07-14T04:33:17.750000123Z"}}`,
+	},
+	{
+		"object.state made",
+		happened(1004, 3611000000000, event.ObjectState, func(e *event.Event) {
+			e.NS = bash(1, 53254, "bash[62293]")
+			e.Object = &event.Object{
+				Kind: "shm", ID: new(int32(2)), Key: 0x3a1f07c2, Size: new(uint64(56)), Mode: 0o600,
+				UID: new(uint32(0)), GID: new(uint32(0)), State: &event.State{Attached: new(uint64(1)), Dest: true},
+			}
+			e.Process = shell()
+			e.History = &event.History{
+				First: event.ObjectCreate, Time: at(3602000000000), BootNS: 3602000000000, Marked: at(3603000000000), Opens: 1, LastUser: shell(),
+			}
+		}),
+		`{"v":1,"seq":1004,"time":"2026-07-14T04:33:28.000000123Z","boot_ns":3611000000000,"event":"object.state",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"object":{"kind":"shm","id":2,"key":"0x3a1f07c2","size":56,"mode":"0600","flags":[],"uid":0,"gid":0,"state":{"nattch":1,"dest":true}},` +
+			`"process":{"pid":62431,"tid":62431,"ns_pid":62431,"ppid":62293,"uid":0,"gid":0,"comm":"ipcmk","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"},` +
+			`"history":{"first":"object.create","time":"2026-07-14T04:33:19.000000123Z","boot_ns":3602000000000,` +
+			`"marked":"2026-07-14T04:33:20.000000123Z","opens":1,` +
+			`"last_user":{"pid":62431,"tid":62431,"ns_pid":62431,"ppid":62293,"uid":0,"gid":0,"comm":"ipcmk","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"}}}`,
+	},
+	{
+		"object.state of what was opened",
+		happened(1005, 3611000000000, event.ObjectState, func(e *event.Event) {
+			e.NS = bash(1, 53254, "bash[62293]")
+			e.Object = &event.Object{Kind: "sem", ID: new(int32(0)), Key: 5, Bare: true}
+			e.History = &event.History{First: event.ObjectOpen, Time: at(3602000000000), Opens: 2, LastUser: shell()}
+		}),
+		`{"v":1,"seq":1005,"time":"2026-07-14T04:33:28.000000123Z","boot_ns":3611000000000,"event":"object.state",` +
+			`"ns":{"inode":4026532765,"gen":1,"id":53254,"initial":false,"label":"bash[62293]"},` +
+			`"object":{"kind":"sem","id":0,"key":"0x00000005"},` +
+			`"history":{"first":"object.open","time":"2026-07-14T04:33:19.000000123Z","opens":2,` +
+			`"last_user":{"pid":62431,"tid":62431,"ns_pid":62431,"ppid":62293,"uid":0,"gid":0,"comm":"ipcmk","parent_comm":"bash",` +
+			`"cgroup_id":5120,"cgroup":"/user.slice/user-0.slice/session-3.scope"}}}`,
+	},
 }
 
 // 32 bytes each.

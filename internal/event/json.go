@@ -139,7 +139,7 @@ func (e *Event) append(b []byte, c *Encoder) []byte {
 		o.close()
 	}
 	c.done(&o, e)
-	e.ofTrace(&o)
+	e.seldom(&o)
 	return append(o.b, '}')
 }
 
@@ -177,11 +177,21 @@ func (e *Event) done(o *object) {
 	o.known(`,"abi":`, e.ABI)
 }
 
-// ofTrace writes what events of the trace itself have.
-func (e *Event) ofTrace(o *object) {
+// seldom writes what few events have.
+func (e *Event) seldom(o *object) {
+	if e.History != nil {
+		o.open(`,"history":`)
+		e.History.fields(o)
+		o.close()
+	}
 	if e.Lost != nil {
 		o.open(`,"lost":`)
 		e.Lost.fields(o)
+		o.close()
+	}
+	if e.State != nil {
+		o.open(`,"state":`)
+		e.State.fields(o)
 		o.close()
 	}
 	if e.Start != nil {
@@ -303,6 +313,31 @@ func (p *Process) fields(o *object) {
 func (c *Container) fields(o *object) {
 	o.text(`,"id":`, c.ID) // nsresolve takes no other for an id
 	o.text(`,"runtime":`, c.Runtime)
+}
+
+func (h *History) fields(o *object) {
+	o.text(`,"first":`, string(h.First))
+	o.time(`,"time":`, h.Time)
+	if h.BootNS != 0 {
+		o.int(`,"boot_ns":`, h.BootNS)
+	}
+	if !h.Marked.IsZero() {
+		o.time(`,"marked":`, h.Marked)
+	}
+	if h.Opens > 0 {
+		o.uint(`,"opens":`, h.Opens)
+	}
+	if h.LastUser != nil {
+		o.open(`,"last_user":`)
+		h.LastUser.fields(o)
+		o.close()
+	}
+}
+
+func (x *Extent) fields(o *object) {
+	o.uint(`,"namespaces":`, uint64(x.Namespaces))
+	o.uint(`,"objects":`, uint64(x.Objects))
+	o.uint(`,"forgotten":`, x.Forgotten)
 }
 
 func (l *Lost) fields(o *object) {

@@ -119,6 +119,9 @@ func TestNames(t *testing.T) {
 		"process.followed": "bool",
 		"container":        "object", "container.id": "string", "container.runtime": "string",
 		"syscall": "string", "abi": "string",
+		"history": "object", "history.first": "string", "history.time": "string", "history.boot_ns": "number",
+		"history.marked": "string", "history.opens": "number", "history.last_user": "object",
+		"state": "object", "state.namespaces": "number", "state.objects": "number", "state.forgotten": "number",
 		"lost": "object", "lost.count": "number", "lost.from": "string", "lost.to": "string", "lost.at_most": "bool",
 		"lost.stage": "string",
 		"start":      "object", "start.tool": "string", "start.host": "string", "start.boot_id": "string",
@@ -132,6 +135,11 @@ func TestNames(t *testing.T) {
 		"stop.found": "number", "stop.dropped": "number",
 		"seal": "object", "seal.first": "number", "seal.last": "number", "seal.late": "bool", "seal.crcs": "string",
 		"seal.key": "string", "seal.hash": "string", "seal.signature": "string", "seal.crc": "string",
+	}
+	for name, of := range want {
+		if field, ok := strings.CutPrefix(name, "process."); ok {
+			want["history.last_user."+field] = of
+		}
 	}
 	got := names(t, every("shm").AppendJSON(nil))
 	maps.Copy(got, names(t, every("mq").AppendJSON(nil)))

@@ -45,6 +45,7 @@ func TestSchemaNames(t *testing.T) {
 		e := every(kind)
 		for _, text := range []*string{
 			&e.NS.Label, &e.From.Label, &e.Object.Name, &e.Process.Comm, &e.Process.ParentComm, &e.Process.Cgroup, &e.Start.Log.Torn.File,
+			&e.History.LastUser.Comm, &e.History.LastUser.ParentComm, &e.History.LastUser.Cgroup,
 		} {
 			*text = "\xff"
 		}
@@ -80,7 +81,7 @@ func TestSchemaNames(t *testing.T) {
 	if err := json.Unmarshal(root.Properties["event"].Examples, &types); err != nil {
 		t.Fatal(err)
 	}
-	all := append(slices.Clone(event.Types), event.TraceStart, event.TraceLost, event.TraceStop, event.TraceSeal)
+	all := append(slices.Clone(event.Types), event.ObjectState, event.NamespaceState, event.TraceState, event.TraceStart, event.TraceLost, event.TraceStop, event.TraceSeal)
 	if diff := cmp.Diff(all, types); diff != "" {
 		t.Errorf("-events +schema:\n%s", diff)
 	}
@@ -140,19 +141,22 @@ func (x example) of(names []string) bool {
 // needs another, that one alone cannot.
 func TestSchemaRequired(t *testing.T) {
 	objects := []string{"object.create", "object.open", "object.get", "object.fail", "object.mark", "object.remove"}
-	ends := []string{"object.mark", "object.remove"}
+	ends := []string{"object.mark", "object.remove", "object.state"}
 	all := []string{""}
 	optional := map[string][]string{
 		"observed": {"object.remove", "namespace.free"},
 		"ns":       append([]string{"namespace.create", "namespace.join", "namespace.free"}, objects...), "ns.id": all,
 		"from": all, "from.id": all,
 		"object.size": ends, "object.nsems": ends, "object.ino": all, "object.name_hex": all,
-		"object.state.messages": all, "object.state.bytes": all, "object.state.nattch": all, "object.state.cpid": all,
+		"object.state": {"object.state made"}, "object.key": {"object.state of what"}, "object.state.messages": all, "object.state.bytes": all, "object.state.nattch": all, "object.state.cpid": all,
 		"object.state.lpid": all, "object.state.cuid": all, "object.state.cgid": all, "object.state.ctime": all,
 		"cause":          all,
 		"process.ns_pid": all, "process.comm_hex": all, "process.cgroup": all,
-		"container":  all,
-		"syscall":    append([]string{"object.create mq"}, ends...),
+		"container":       all,
+		"syscall":         append([]string{"object.create mq"}, ends...),
+		"process":         {"namespace.state", "object.state"},
+		"history.boot_ns": all, "history.marked": all, "history.opens": all, "history.last_user": all,
+		"history.last_user.ns_pid": all, "history.last_user.cgroup": all,
 		"lost.stage": all, "start.log": all, "start.log.after": all, "start.log.torn": all,
 	}
 	for _, x := range append(session, elsewhere...) {
@@ -168,12 +172,12 @@ func TestSchemaAbsent(t *testing.T) {
 		"observed": {"object.remove namespace", "namespace.free"},
 		"from":     {"namespace.create", "namespace.join"},
 		"cause":    {"object.remove"},
-		"process":  {"object.remove namespace"},
+		"process":  {"object.remove namespace", "object.state of what"},
 		"container": {
 			"object.create", "object.open", "object.get", "object.fail", "object.remove rmid", "object.remove of what",
-			"namespace.create", "namespace.join",
+			"namespace.create", "namespace.join", "object.state made",
 		},
-		"object.key": {"object.remove of what"}, "object.nsems": {"object.remove of what"},
+		"object.key": {"object.remove of what"}, "object.nsems": {"object.remove of what", "object.state of what"},
 		"object.name_hex": {"object.create mq", "object.mark mq", "object.remove unlink"},
 	}
 	values := map[string]any{}

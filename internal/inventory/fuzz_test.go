@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -25,6 +26,8 @@ func FuzzApply(f *testing.F) {
 		log = append(e.AppendJSON(log), '\n')
 	}
 	f.Add(log)
+	state := told(applied(Limits{}, life(1, event.ObjectCreate, "shm", 1), life(2, event.ObjectCreate, mq, 0, queue("/a", 3))), 5)
+	f.Add([]byte(strings.Join(state, "\n")))
 	f.Fuzz(func(t *testing.T, log []byte) {
 		limits := Limits{Namespaces: 2, Objects: 3, Gone: 2, Recent: 2}
 		v := New(limits)

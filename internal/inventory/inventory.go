@@ -81,6 +81,10 @@ func (v *Inventory) Apply(e *event.Event) {
 	if e.Start != nil {
 		v.blind = e.Start.Tier == syscallTier
 	}
+	if e.Event.IsState() {
+		v.restore(e)
+		return
+	}
 	if !v.totals.count(e) {
 		return
 	}
@@ -227,7 +231,7 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 		o = v.add(n, e)
 		o.Existing = e.Event == event.ObjectFound || e.Event == event.ObjectOpen
 		if o.Kind != mq {
-			n.index(o)
+			v.index(o)
 		}
 	}
 	v.objects.moveToBack(&o.inTouched)
@@ -237,13 +241,21 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 	}
 	n.unindex(o)
 	o.apply(e)
-	for _, other := range n.queues.rivals(o) {
-		v.drop(other)
-	}
-	n.index(o)
+	v.index(o)
 	if v.blind && e.Event == event.ObjectMark {
 		v.vanish(o, e)
 	}
+}
+
+// index makes an object the one that its id or name leads to. A queue that had the
+// name before is there no more.
+func (v *Inventory) index(o *Object) {
+	if o.Kind == mq {
+		for _, other := range o.home.queues.rivals(o) {
+			v.drop(other)
+		}
+	}
+	o.home.index(o)
 }
 
 // vanish puts an unlinked queue to those that are gone where its end will not be

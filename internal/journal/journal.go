@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
 	"time"
 
@@ -79,7 +80,7 @@ type Journal struct {
 	stopped sync.WaitGroup
 
 	mu    sync.Mutex // guards all below
-	queue queue
+	queue *queue
 	err   error // ends the log: its reader went away
 
 	wake chan struct{} // for the writer: there is work
@@ -116,6 +117,30 @@ func (j *Journal) Write(e *event.Event) error {
 	}
 	j.queue.add(e)
 	signal(j.wake)
+	return nil
+}
+
+// Stateless says whether a part has begun that nobody has told yet what is there.
+// Who reads it without those before needs to know.
+func (j *Journal) Stateless() bool { return j.queue.stateless.Load() != nil }
+
+// Tell tells the part that has begun last what is there. Where there is no room for
+// all of it, it stays [Journal.Stateless].
+func (j *Journal) Tell(state iter.Seq[*event.Event]) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	begin := j.queue.stateless.Load()
+	for e := range state {
+		if j.queue.full() && !j.queue.stalled {
+			j.awaitRoom()
+		}
+		if j.err != nil || j.queue.full() {
+			return j.err
+		}
+		j.queue.tell(e, begin)
+		signal(j.wake)
+	}
+	j.queue.stateless.CompareAndSwap(begin, nil) // unless another has begun meanwhile
 	return nil
 }
 

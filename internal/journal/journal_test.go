@@ -2,7 +2,10 @@ package journal_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 )
 
 // TestRecord: what goes in is in the file, numbered without gaps, and sealed.
@@ -149,6 +155,60 @@ func TestContinue(t *testing.T) {
 	}
 }
 
+// TestContinueRotated: so it does where logrotate has moved the file, and somebody
+// was killed before.
+func TestContinueRotated(t *testing.T) {
+	for _, suffix := range []string{".1", "-20261124", ".1.gz", "-20261124.zst"} {
+		cfg, other := config(t), config(t)
+		record(t, other, 5)
+		must(t, os.Rename(other.File, cfg.File+".3"))
+		record(t, cfg, 10) // behind that
+		text := read(t, cfg.File)
+		must(t, os.Remove(cfg.File))
+		moved := cfg.File + suffix
+		must(t, os.WriteFile(moved, packed(t, text, filepath.Ext(suffix)), 0o600))
+		must(t, os.WriteFile(cfg.File, nil, 0o600)) // logrotate: create
+		record(t, cfg, 10)
+		if r := whole(t, cfg.File+".3", moved, cfg.File); r.Logs != 1 || r.Events != 25 {
+			t.Errorf("%s: %+v", suffix, r)
+		}
+		// Without its last seal and half a line: what nobody vouches for is not called whole, and stays.
+		must(t, os.Remove(cfg.File))
+		text = text[:bytes.LastIndexByte(text[:len(text)-1], '\n')-7]
+		must(t, os.WriteFile(moved, packed(t, text, filepath.Ext(suffix)), 0o600))
+		var told warnings
+		cfg.Warn = told.add
+		record(t, cfg, 10)
+		if all := told.all(); len(all) != 1 || !strings.Contains(all[0], "nothing vouches for") {
+			t.Errorf("%s: %q", suffix, all)
+		}
+		r := journal.Verify([]string{cfg.File + ".3", moved, cfg.File}, journal.Check{})
+		if r.Logs != 1 || slices.ContainsFunc(r.Findings, func(f journal.Finding) bool { return f.Fault != journal.Unsealed }) {
+			t.Errorf("%s: %+v", suffix, r)
+		}
+	}
+}
+
+// packed is text as the suffix of a file says.
+func packed(t *testing.T, text []byte, suffix string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	switch suffix {
+	case ".gz":
+		w = gzip.NewWriter(&b)
+	case ".zst":
+		encoder, err := zstd.NewWriter(&b)
+		must(t, err)
+		w = encoder
+	default:
+		return text
+	}
+	_, err := w.Write(text)
+	must(t, errors.Join(err, w.Close()))
+	return b.Bytes()
+}
+
 // TestRefuses: what is no log, or whose end does not hold, is not written to.
 func TestRefuses(t *testing.T) {
 	for _, test := range []struct {
@@ -215,6 +275,30 @@ func TestRefuses(t *testing.T) {
 			must(t, os.Chmod(dir, 0o777))
 			cfg.File = filepath.Join(dir, "own", "trace.jsonl")
 		}, "chmod go-w"},
+		{"rotation of a file with the longest name", func(t *testing.T, cfg *journal.Config) {
+			cfg.File = filepath.Join(filepath.Dir(cfg.File), strings.Repeat("x", 241))
+			cfg.RotateSize, cfg.Compress = 1<<20, journal.Zstd
+		}, "shorten it by 1"},
+		{"rotation of a pipe", func(t *testing.T, cfg *journal.Config) {
+			must(t, unix.Mkfifo(cfg.File, 0o600))
+			reader, err := unix.Open(cfg.File, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+			must(t, err)
+			t.Cleanup(func() { must(t, unix.Close(reader)) })
+			cfg.RotateSize = 1 << 20
+		}, "no regular file"},
+		{"the name of another log's part", func(t *testing.T, cfg *journal.Config) {
+			cfg.File += ".000001"
+		}, "choose another name"},
+		{"parts of another log", func(t *testing.T, cfg *journal.Config) {
+			other := *cfg
+			other.RotateSize, other.Compress = 300<<10, journal.Gzip
+			record(t, other, 3000)
+			must(t, os.Remove(cfg.File))
+			other = config(t)
+			record(t, other, 3)
+			must(t, os.Rename(other.File, cfg.File))
+			cfg.RotateSize, cfg.Keep = 300<<10, 1
+		}, ".000001.gz is of another log"},
 		{"recorded into already", func(t *testing.T, cfg *journal.Config) {
 			j := begin(t, *cfg)
 			t.Cleanup(func() { must(t, j.Close()) })
@@ -223,7 +307,7 @@ func TestRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := config(t)
 			test.make(t, &cfg)
-			before, _ := os.ReadFile(cfg.File)
+			before := contents(t, filepath.Dir(cfg.File))
 			j, err := journal.Open(cfg)
 			if err == nil {
 				t.Fatal(j.Close())
@@ -231,11 +315,25 @@ func TestRefuses(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) {
 				t.Error(err)
 			}
-			if after, _ := os.ReadFile(cfg.File); !bytes.Equal(before, after) {
-				t.Error("the file was changed")
+			if diff := cmp.Diff(before, contents(t, filepath.Dir(cfg.File))); diff != "" {
+				t.Errorf("-before +after:\n%s", diff)
 			}
 		})
 	}
+}
+
+// contents are the files of a directory that is there.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		all[e.Name()] = e.Type().String()
+		if e.Type().IsRegular() {
+			all[e.Name()] += string(read(t, filepath.Join(dir, e.Name())))
+		}
+	}
+	return all
 }
 
 func must(t *testing.T, err error) {
@@ -287,6 +385,29 @@ func TestTorn(t *testing.T) {
 	}
 }
 
+// TestNULs: when power is lost the file may be as long as it was to become, without
+// what was to be in it.
+func TestNULs(t *testing.T) {
+	for _, nuls := range []int{1, 100, 200_000, 3_000_000} {
+		for _, half := range []string{"", `{"v":1,"se`} {
+			var told warnings
+			cfg := config(t)
+			cfg.Warn = told.add
+			record(t, cfg, 10)
+			tail := half + string(make([]byte, nuls))
+			must(t, os.WriteFile(cfg.File, append(read(t, cfg.File), tail...), 0o600))
+			record(t, cfg, 5)
+			aside, err := filepath.Glob(cfg.File + ".torn-*")
+			if err != nil || len(aside) != 1 || string(read(t, aside[0])) != tail {
+				t.Errorf("%d NULs: %v, %v, %q", nuls, aside, err, told.all())
+			}
+			if r := whole(t, cfg.File); r.Events != 15 {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}
+
 // TestSigned: with a key every seal is signed, and only by it.
 func TestSigned(t *testing.T) {
 	cfg := config(t)
@@ -312,6 +433,43 @@ func TestSigned(t *testing.T) {
 	if _, err := journal.NewKey(name); err == nil {
 		t.Error("a key was overwritten")
 	}
+	dir := t.TempDir()
+	if _, err := journal.NewKey(filepath.Join(dir, strings.Repeat("x", 253))); err == nil || len(contents(t, dir)) > 0 {
+		t.Errorf("%v, and there is half a key", err)
+	}
+	fifo := filepath.Join(dir, "fifo")
+	must(t, unix.Mkfifo(fifo, 0o600))
+	if _, err := journal.PrivateKey(fifo); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Error(err)
+	}
+}
+
+// TestSignedOtherwise: whether a log is signed, or with which key, may change; it is
+// said.
+func TestSignedOtherwise(t *testing.T) {
+	cfg := config(t)
+	keys := map[string]ed25519.PrivateKey{}
+	for _, name := range []string{"one", "two"} {
+		_, key, err := ed25519.GenerateKey(nil)
+		must(t, err)
+		keys[name] = key
+	}
+	for _, step := range []struct{ key, want string }{
+		{"", ""},
+		{"one", "is signed by nobody"},
+		{"one", ""},
+		{"two", "is signed with another key"},
+		{"", "is not signed from here on"},
+		{"", ""},
+	} {
+		var told warnings
+		cfg.Key, cfg.Warn = keys[step.key], told.add
+		record(t, cfg, 10)
+		if text := strings.Join(told.all(), "\n"); (step.want == "") != (text == "") || !strings.Contains(text, step.want) {
+			t.Errorf("with key %q: %q, want %q", step.key, text, step.want)
+		}
+	}
+	whole(t, cfg.File)
 }
 
 // TestKilledInRotation: what a recorder that was killed did not come to, the next
@@ -344,6 +502,31 @@ func TestKilledInRotation(t *testing.T) {
 	}
 	if r := whole(t, files...); r.Events != 5001 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestPartNameTaken: a part stays as it is where it cannot have the name of a
+// compressed one.
+func TestPartNameTaken(t *testing.T) {
+	for _, how := range []journal.Compression{journal.Gzip, journal.Zstd} {
+		var told warnings
+		cfg := config(t)
+		cfg.RotateSize, cfg.Compress, cfg.Warn = 1<<20, how, told.add
+		suffix := map[journal.Compression]string{journal.Gzip: ".gz", journal.Zstd: ".zst"}[how]
+		must(t, os.Mkdir(cfg.File+".000001"+suffix, 0o700))
+		j := begin(t, cfg)
+		write(t, j, start())
+		write(t, j, slices.Collect(creations(5000))...)
+		write(t, j, stop(5000))
+		if err := j.Close(); err == nil || !strings.Contains(err.Error(), "is there already") {
+			t.Error(err)
+		}
+		if r := whole(t, cfg.File+".000001", cfg.File+".000002"+suffix, cfg.File); r.Events != 5000 {
+			t.Errorf("%+v", r)
+		}
+		if left, _ := filepath.Glob(cfg.File + "*.tmp"); len(left) > 0 {
+			t.Errorf("%v is left", left)
+		}
 	}
 }
 
@@ -450,8 +633,40 @@ func TestOtherLogs(t *testing.T) {
 	if r := whole(t, a.File, b.File+".000001"); r.Logs != 2 {
 		t.Errorf("%+v", r)
 	}
-	r := journal.Verify([]string{a.File, b.File}, journal.Check{})
-	if len(r.Findings) != 1 || r.Findings[0].Fault != journal.Gap {
+	if r := whole(t, a.File, b.File); r.Logs != 2 || r.Headless != 1 || r.After != "" {
+		t.Errorf("%+v", r)
+	}
+	if r := whole(t, b.File, a.File); r.Logs != 2 || r.Headless != 1 || r.After == "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestAppended: what record -o - writes may be appended to what it wrote before.
+// Each log in it is held against its own seals.
+func TestAppended(t *testing.T) {
+	a, b := config(t), config(t)
+	record(t, a, 1500)
+	record(t, b, 1500)
+	first, second := read(t, a.File), read(t, b.File)
+	check := func(text []byte) *journal.Report {
+		must(t, os.WriteFile(a.File, text, 0o600))
+		return journal.Verify([]string{a.File}, journal.Check{})
+	}
+	r := check(slices.Concat(first, second))
+	if !r.Whole() || r.Logs != 2 || r.Traces != 2 || r.Events != 3000 || r.Broken != 0 {
+		t.Errorf("%+v", r)
+	}
+	for offset := len(first); offset < len(first)+len(second); offset += 1009 {
+		text := slices.Concat(first, second)
+		text[offset] ^= 1
+		r := check(text)
+		if line := lineAt(text, offset); r.Whole() || r.Findings[0].Line != line {
+			t.Errorf("byte %d, line %d: %+v", offset, line, r.Findings)
+		}
+	}
+	cut := bytes.LastIndexByte(first[:len(first)-1], '\n') + 1
+	r = check(slices.Concat(first[:cut], second))
+	if len(r.Findings) != 1 || r.Findings[0].Fault != journal.Unsealed || r.Logs != 2 {
 		t.Errorf("%+v", r.Findings)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -17,7 +18,8 @@ import (
 // disk, says so, and compresses and deletes parts that are complete.
 type keeper struct {
 	cfg    *Config
-	wake   chan struct{}
+	dir    *directory
+	wake   chan struct{} // there is something to bring to the disk
 	synced sync.WaitGroup
 	stored sync.WaitGroup
 
@@ -26,7 +28,11 @@ type keeper struct {
 	closed bool
 	errs   []error
 
-	store chan *target // parts to compress
+	parts     []string      // names of those to store
+	stopped   bool          // no more of them
+	wakeStore chan struct{} // there is something to store
+
+	old []string // names of those stored, the oldest first
 }
 
 // task is a file to bring to the disk.
@@ -36,21 +42,10 @@ type task struct {
 	complete bool   // nothing comes any more
 }
 
-// mostParts is how many parts wait to be compressed; then those behind wait to be
-// brought to the disk.
-const mostParts = 64
-
-func newKeeper(cfg *Config, plain []*target) *keeper {
-	k := &keeper{cfg: cfg, wake: make(chan struct{}, 1), store: make(chan *target, mostParts)}
+func newKeeper(cfg *Config, dir *directory, parts []string) *keeper {
+	k := &keeper{cfg: cfg, dir: dir, wake: make(chan struct{}, 1), wakeStore: make(chan struct{}, 1), parts: parts}
 	k.synced.Go(k.syncAll)
-	k.stored.Go(func() {
-		for _, t := range plain {
-			k.storeOne(t)
-		}
-		for t := range k.store {
-			k.storeOne(t)
-		}
-	})
+	k.stored.Go(k.storeAll)
 	return k
 }
 
@@ -82,7 +77,7 @@ func (k *keeper) syncAll() {
 		k.tasks = nil
 		k.mu.Unlock()
 		if len(tasks) == 0 && closed {
-			close(k.store)
+			k.toStore("", true)
 			return
 		}
 		for _, t := range tasks {
@@ -115,7 +110,7 @@ func (k *keeper) sync(t task) {
 		k.fail(err)
 	}
 	if t.target.renamed {
-		k.store <- t.target
+		k.toStore(partName(t.target.base, t.target.part), false)
 	}
 }
 
@@ -131,15 +126,71 @@ func (k *keeper) fail(err error) {
 	}
 }
 
-// storeOne compresses a part, unless somebody has taken it away, and makes room.
-func (k *keeper) storeOne(t *target) {
-	name := partName(t.base, t.part)
-	if err := t.dir.compress(name, k.cfg.Compress); err != nil && !errors.Is(err, os.ErrNotExist) {
-		k.fail(fmt.Errorf("compress %s: %w", name, brief(err)))
+// toStore hands on the name of a part; last: there are no more. It never waits: what
+// takes long with parts must not keep seals from the disk.
+func (k *keeper) toStore(part string, last bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stopped = last; !last {
+		k.parts = append(k.parts, part)
 	}
-	if err := t.prune(k.cfg.Keep); err != nil {
-		k.fail(fmt.Errorf("delete old parts: %w", err))
+	signal(k.wakeStore)
+}
+
+func (k *keeper) storeAll() {
+	for {
+		k.mu.Lock()
+		parts, stopped := k.parts, k.stopped
+		k.parts = nil
+		k.mu.Unlock()
+		for _, name := range parts {
+			k.storeOne(name)
+		}
+		if len(parts) > 0 {
+			if err := k.prune(); err != nil {
+				k.fail(fmt.Errorf("delete old parts: %w", err))
+			}
+			continue
+		}
+		if stopped {
+			return
+		}
+		<-k.wakeStore
 	}
+}
+
+// storeOne compresses a part, unless that is done, or somebody has taken it away.
+func (k *keeper) storeOne(name string) {
+	if ext := filepath.Ext(name); ext != suffixes[Gzip] && ext != suffixes[Zstd] {
+		err := k.dir.compress(name, k.cfg.Compress)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return
+		case err != nil:
+			k.fail(fmt.Errorf("compress %s: %w", name, brief(err)))
+		default:
+			name += suffixes[k.cfg.Compress]
+		}
+	}
+	k.old = append(k.old, name)
+}
+
+// prune deletes the oldest parts beyond those to keep.
+func (k *keeper) prune() error {
+	if k.cfg.Keep == 0 {
+		return nil
+	}
+	k.old = slices.DeleteFunc(k.old, func(name string) bool { // somebody has taken it away
+		_, err := k.dir.stat(name)
+		return errors.Is(err, os.ErrNotExist)
+	})
+	for len(k.old) > k.cfg.Keep {
+		if err := k.dir.remove(k.old[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		k.old = k.old[1:]
+	}
+	return nil
 }
 
 // close waits for all that is to be done, and ends with t.
@@ -154,10 +205,7 @@ func (k *keeper) close(t *target) error {
 		if t.regular && k.cfg.Fsync != FsyncNone {
 			k.errs = append(k.errs, t.file.Sync())
 		}
-		if t.created && t.size == 0 { // nothing came to be recorded
-			k.errs = append(k.errs, t.dir.remove(t.base))
-		}
-		k.errs = append(k.errs, t.file.Close(), t.dir.close())
+		k.errs = append(k.errs, t.close())
 	}
 	return errors.Join(k.errs...)
 }
@@ -187,7 +235,10 @@ func (d *directory) compress(name string, how Compression) error {
 	if err := errors.Join(pack(file, plain, how), file.Sync(), file.Close()); err != nil {
 		return errors.Join(err, d.remove(to+unfinished))
 	}
-	return errors.Join(d.rename(to+unfinished, to), d.remove(name))
+	if err := d.rename(to+unfinished, to); err != nil { // the name is taken: the part stays as it is
+		return errors.Join(err, d.remove(to+unfinished))
+	}
+	return d.remove(name)
 }
 
 func pack(to io.Writer, from io.Reader, how Compression) error {
@@ -200,27 +251,4 @@ func pack(to io.Writer, from io.Reader, how Compression) error {
 	}
 	_, err := io.Copy(w, from)
 	return errors.Join(err, w.Close())
-}
-
-// prune deletes the oldest parts of this log beyond those to keep.
-func (t *target) prune(keep int) error {
-	if keep == 0 {
-		return nil
-	}
-	parts, err := t.dir.parts(t.base)
-	if err != nil {
-		return err
-	}
-	own := slices.IndexFunc(parts, func(p complete) bool { return p.log.Part == t.part })
-	if own < 0 {
-		return nil // somebody has taken it away: so nothing grows here
-	}
-	id := parts[own].log.ID
-	parts = slices.DeleteFunc(parts, func(p complete) bool { return p.log.ID != id })
-	for i := range max(0, len(parts)-keep) {
-		if err := t.dir.remove(parts[i].name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }

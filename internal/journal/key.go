@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Blocks of PEM files, as openssl genpkey and openssl pkey -pubout write them.
@@ -51,6 +53,9 @@ func NewKey(name string) (ed25519.PublicKey, error) {
 		{name + ".pub", 0o644, pem.Block{Type: publicBlock, Bytes: pkix}},
 	} {
 		if err := create(f.name, f.mode, pem.EncodeToMemory(&f.block)); err != nil {
+			if f.name != name { // one half alone is no key
+				err = errors.Join(err, os.Remove(name))
+			}
 			return nil, err
 		}
 	}
@@ -78,15 +83,11 @@ func create(name string, mode os.FileMode, content []byte) error {
 
 // PrivateKey reads what NewKey has made. The file must be its owner's alone.
 func PrivateKey(name string) (ed25519.PrivateKey, error) {
-	f, err := os.Open(name)
+	f, info, err := openKey(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("key %s: others may read it: chmod go= %s", name, name)
 	}
@@ -107,7 +108,7 @@ func PublicKey(name string) (ed25519.PublicKey, error) {
 	if key, err := hex.DecodeString(name); err == nil && len(key) == ed25519.PublicKeySize {
 		return key, nil
 	}
-	f, err := os.Open(name)
+	f, _, err := openKey(name)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +122,22 @@ func PublicKey(name string) (ed25519.PublicKey, error) {
 		return public, nil
 	}
 	return nil, fmt.Errorf("key %s: no public Ed25519 key", name)
+}
+
+// openKey waits for nobody: a pipe is no key.
+func openKey(name string) (*os.File, os.FileInfo, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("key %s: not a regular file", name)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
 }
 
 func readBlock(r io.Reader, kind string) ([]byte, error) {

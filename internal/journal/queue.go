@@ -3,6 +3,7 @@ package journal
 import (
 	"crypto/ed25519"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -29,7 +30,7 @@ type queue struct {
 	key   ed25519.PrivateKey
 	now   func() (time.Time, time.Duration)
 
-	encoder  *event.Encoder
+	encoder  event.Encoder
 	batch    batch
 	spare    batch         // the one before, for its room
 	seq      uint64        // of the last line
@@ -47,15 +48,17 @@ type queue struct {
 	size  int64       // of the part, bytes
 	begun time.Time   // the part, wall clock
 
+	stateless atomic.Pointer[event.Event] // the trace.start of this part, while it has not been told what is there; else nil
+	state     int64                       // bytes of what is there, of size
+
 	most                   int64
 	age                    time.Duration
 	dropped, droppedEvents uint64 // lost for want of room; of these, what the kernel told
 }
 
-func newQueue(cfg *Config, end *ending) queue {
-	return queue{
-		encoder: new(event.Encoder),
-		limit:   cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
+func newQueue(cfg *Config, end *ending) *queue {
+	return &queue{
+		limit: cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
 		seq: end.seq, unsealed: end.unsealed, log: end.log, size: end.size, begun: end.begun,
 	}
 }
@@ -123,9 +126,22 @@ func (q *queue) line(e *event.Event) {
 }
 
 // complete says whether the part is large or old enough to begin another, if
-// anything is to come.
+// anything is to come. A part that is told more than it could hold holds as much
+// again: else each event would have one of its own.
 func (q *queue) complete(at time.Time) bool {
-	return q.start.Log != nil && q.stop == nil && (q.most > 0 && q.size >= q.most || q.age > 0 && at.Sub(q.begun) >= q.age)
+	large := q.most > 0 && q.size >= max(q.most, 2*q.state)
+	return q.start.Log != nil && q.stop == nil && (large || q.age > 0 && at.Sub(q.begun) >= q.age)
+}
+
+// tell appends a line of what is there at the beginning of the part.
+func (q *queue) tell(e, begin *event.Event) {
+	own, from := *e, q.size
+	own.Time, own.BootNS = begin.Time, begin.BootNS
+	q.line(&own)
+	q.state += q.size - from
+	if q.unsealed >= sealLines {
+		q.seal(false, false, own.Time)
+	}
 }
 
 // seal appends a blank one for the lines since the last. If it ends the part, the
@@ -146,8 +162,10 @@ func (q *queue) seal(late, ends bool, at time.Time) {
 	q.log.After = blankHash
 	log, start := q.log, q.start
 	start.Log = &log
-	q.size, q.begun = 0, at
-	q.line(&event.Event{Time: wall, BootNS: int64(boot), Event: event.TraceStart, Start: &start})
+	q.size, q.state, q.begun = 0, 0, at
+	begin := &event.Event{Time: wall, BootNS: int64(boot), Event: event.TraceStart, Start: &start}
+	q.line(begin)
+	q.stateless.Store(begin)
 }
 
 // due says when the lines of this stream that are not sealed are to be; false: there

@@ -127,6 +127,12 @@ func typeOf(word []byte) event.Type {
 		return event.TraceStop
 	case string(event.TraceLost):
 		return event.TraceLost
+	case string(event.TraceState):
+		return event.TraceState
+	case string(event.NamespaceState):
+		return event.NamespaceState
+	case string(event.ObjectState):
+		return event.ObjectState
 	}
 	return ""
 }

@@ -22,7 +22,9 @@ type ending struct {
 	chain    *chain    // behind it
 	size     int64     // of the part, bytes
 	begun    time.Time // the part; zero: it has not
-	plain    []*target // parts that are complete, and still to be compressed
+	key      string    // that the last seal is signed with; "": with none
+	sealed   bool      // there is one
+	parts    []string  // names of those that are complete, the oldest first, where the log rotates
 }
 
 // fresh is the ending of nothing.
@@ -46,7 +48,7 @@ func (t *target) resume(cfg *Config) (*ending, error) {
 	}
 	var end *ending
 	if whole == 0 {
-		end, err = t.afterLastPart()
+		end, err = t.afterLastPart(cfg)
 	} else {
 		end, err = t.checkEnd(whole)
 	}
@@ -59,10 +61,28 @@ func (t *target) resume(cfg *Config) (*ending, error) {
 	if end.log.Torn, err = t.aside(); err != nil {
 		return nil, err
 	}
+	end.compare(cfg)
 	if torn := end.log.Torn; torn != nil {
 		cfg.Warn(fmt.Sprintf("%s ended with half a line: it is in %s", cfg.name(), torn.File))
 	}
 	return end, nil
+}
+
+// compare says when what comes is not signed as what is there.
+func (end *ending) compare(cfg *Config) {
+	before, now := end.key, ""
+	if cfg.Key != nil {
+		now = publicHex(cfg.Key)
+	}
+	switch {
+	case !end.sealed || before == now:
+	case before == "":
+		cfg.Warn(cfg.name() + " is signed from here on: what is there already is signed by nobody")
+	case now == "":
+		cfg.Warn(cfg.name() + " is not signed from here on: what is there already is, with " + before)
+	default:
+		cfg.Warn(cfg.name() + " is signed with another key from here on: what is there already is with " + before)
+	}
 }
 
 // asideName is where half a line is kept that the log ended with.
@@ -73,6 +93,9 @@ func (t *target) asideName() string { return fmt.Sprintf("%s.torn-%d", t.base, t
 func (t *target) setAside(from int64) error {
 	if from == t.size {
 		return nil
+	}
+	if t.size-from > mostAside {
+		return fmt.Errorf("%d bytes that are no line of a log: cut them off", t.size-from)
 	}
 	half := make([]byte, t.size-from)
 	if _, err := t.file.ReadAt(half, from); err != nil {
@@ -93,8 +116,9 @@ func (t *target) setAside(from int64) error {
 	return t.file.Truncate(from)
 }
 
-// mostAside bounds what is read of such a file: each half is shorter than MaxLine.
-const mostAside = 64 * MaxLine
+// mostAside bounds what is set aside, in bytes: half a line, and the NULs of a
+// write that did not get to the disk.
+const mostAside = 64 << 20
 
 // aside is half a line of which the log does not tell yet: the file ends where it
 // was taken off.
@@ -117,8 +141,30 @@ func (t *target) aside() (*event.Torn, error) {
 	return &event.Torn{File: name, Bytes: uint64(n), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
+// written is how much of a file is, before the NULs at its end: when power is lost,
+// its length may be on the disk and what was written not.
+func written(f io.ReaderAt, size int64) (int64, error) {
+	block := make([]byte, 64<<10)
+	for size > 0 {
+		b := block[:min(size, int64(len(block)))]
+		if _, err := f.ReadAt(b, size-int64(len(b))); err != nil {
+			return 0, err
+		}
+		kept := bytes.TrimRight(b, "\x00")
+		size -= int64(len(b) - len(kept))
+		if len(kept) > 0 {
+			break
+		}
+	}
+	return size, nil
+}
+
 // lineStart is where the line begins that a file ends with, unless that is whole.
 func lineStart(f io.ReaderAt, size int64) (int64, error) {
+	size, err := written(f, size)
+	if err != nil {
+		return 0, err
+	}
 	block := make([]byte, min(size, MaxLine))
 	from := size - int64(len(block))
 	if _, err := f.ReadAt(block, from); err != nil && !errors.Is(err, io.EOF) {
@@ -135,8 +181,9 @@ func lineStart(f io.ReaderAt, size int64) (int64, error) {
 // errNoLog refuses what was not recorded by this program.
 var errNoLog = errors.New("not a log that ipctrace has recorded: record into another file")
 
-// afterLastPart is where a log goes on whose last part is complete, and whole.
-func (t *target) afterLastPart() (*ending, error) {
+// afterLastPart is where a log goes on whose last part is complete: this program
+// has begun another, or logrotate has moved it.
+func (t *target) afterLastPart(cfg *Config) (*ending, error) {
 	parts, err := t.dir.parts(t.base)
 	if err != nil {
 		return nil, err
@@ -159,16 +206,20 @@ func (t *target) afterLastPart() (*ending, error) {
 		return nil, err
 	}
 	if end.unsealed > 0 {
-		return nil, fmt.Errorf("%s: its last %d lines are not sealed: move it to the name of the log", last.name, end.unsealed)
+		cfg.Warn(fmt.Sprintf("%s ends with %d lines that nothing vouches for: to have them sealed it should have kept its name", last.name, end.unsealed))
 	}
-	return &ending{log: event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}, chain: newChain()}, nil
+	log := event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}
+	return &ending{log: log, chain: newChain(), key: end.key, sealed: end.sealed}, nil
 }
 
 // addAll takes in the lines of what r has, which begins at a place.
 func (end *ending) addAll(r io.Reader, at Line) error {
 	given := at.Offset > 0
 	for line, err := range lines(r, at) {
-		if err == nil {
+		switch {
+		case line.Torn: // in a part that was moved: it stays there
+			end.unsealed++
+		case err == nil:
 			err = end.add(line.Text, given)
 		}
 		if err != nil {
@@ -230,7 +281,7 @@ func (end *ending) add(text []byte, given bool) error {
 	if err != nil {
 		return err
 	}
-	end.log.After = seal.Hash
+	end.log.After, end.key, end.sealed = seal.Hash, seal.Key, true
 	end.chain.after(text)
 	end.unsealed = 0
 	return nil

@@ -33,10 +33,15 @@ func blank(first, last uint64, late bool, key ed25519.PrivateKey) *event.Seal {
 		CRC:  strings.Repeat("0", crcDigits),
 	}
 	if key != nil {
-		s.Key = hex.EncodeToString(key.Public().(ed25519.PublicKey))
+		s.Key = publicHex(key)
 		s.Signature = strings.Repeat("0", signatureDigits)
 	}
 	return s
+}
+
+// publicHex is the public half of a key, as a seal names it.
+func publicHex(key ed25519.PrivateKey) string {
+	return hex.EncodeToString(key.Public().(ed25519.PublicKey))
 }
 
 // value finds the digits of a field in the line of a seal. No text in it holds an

@@ -41,6 +41,15 @@ func (t *target) write(b []byte) (n int, err error) {
 	return n, err
 }
 
+// close leaves nothing behind where nothing came to be recorded.
+func (t *target) close() error {
+	var err error
+	if t.created && t.size == 0 {
+		err = t.dir.remove(t.base)
+	}
+	return errors.Join(err, t.file.Close(), t.dir.close())
+}
+
 // moved says whether the name leads to another file now, or to none.
 func (t *target) moved() bool {
 	if !t.regular {
@@ -85,21 +94,30 @@ func (t *target) claim() error {
 	}
 	t.size = stat.Size
 	t.regular = stat.Mode&unix.S_IFMT == unix.S_IFREG
-	switch {
-	case !t.regular:
+	if !t.regular {
 		return nil
-	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to another user (%d), who could alter it: record into a file of your own", t.base, stat.Uid)
-	case stat.Mode&0o022 != 0:
-		return fmt.Errorf("others may write to %s: chmod go-w %s", t.base, t.base)
-	case stat.Nlink > 1:
-		return fmt.Errorf("%s has another name too: record into a file of its own", t.base)
+	}
+	if err := ownAlone(t.base, &stat); err != nil {
+		return err
 	}
 	err := unix.Flock(int(t.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("another ipctrace records into %s: record into another file", t.base)
 	}
 	return err
+}
+
+// ownAlone says whether nobody else can alter a file.
+func ownAlone(name string, stat *unix.Stat_t) error {
+	switch {
+	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to another user (%d), who could alter it: name a file of your own", name, stat.Uid)
+	case stat.Mode&0o022 != 0:
+		return fmt.Errorf("others may write to %s: chmod go-w %s", name, name)
+	case stat.Nlink > 1:
+		return fmt.Errorf("%s has another name too: name a file that has one", name)
+	}
+	return nil
 }
 
 // openTarget opens what a log is to be kept in, and finds where it goes on.
@@ -114,7 +132,7 @@ func openTarget(cfg *Config) (*target, *ending, error) {
 	}
 	end, err := t.begin(cfg)
 	if err != nil {
-		return nil, nil, errors.Join(err, t.file.Close(), t.dir.close())
+		return nil, nil, errors.Join(err, t.close())
 	}
 	t.part = end.log.Part
 	return t, end, nil
@@ -126,12 +144,18 @@ func (t *target) begin(cfg *Config) (*ending, error) {
 		return nil, fmt.Errorf("others may make files in %s, also under the names of old parts: rotate in a directory of your own",
 			filepath.Dir(cfg.File))
 	}
+	if cfg.rotates() && !t.regular {
+		return nil, fmt.Errorf("%s is no regular file, of which there could be parts: leave out rotation", t.base)
+	}
+	if longest := len(partName(t.base, 1)) + len(suffixes[cfg.Compress]) + len(unfinished); cfg.rotates() && longest > unix.NAME_MAX {
+		return nil, fmt.Errorf("%s: too long a name, as old parts have longer ones: shorten it by %d", t.base, longest-unix.NAME_MAX)
+	}
 	end, err := t.resume(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.rotates() {
-		if end.plain, err = t.tidy(cfg.Compress); err != nil {
+		if end.parts, err = t.tidy(end.log.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -146,6 +170,9 @@ func (c *Config) rotates() bool { return c.RotateSize > 0 || c.RotateEvery > 0 }
 func openFile(name string) (*target, error) {
 	if strings.HasSuffix(name, "/") {
 		return nil, fmt.Errorf("%s is a directory: name a file in it", name)
+	}
+	if log, ok := partOf(filepath.Base(name)); ok {
+		return nil, fmt.Errorf("%s is what an old part of a log %s would be called: choose another name", name, log)
 	}
 	path, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {

@@ -50,16 +50,17 @@ type Report struct {
 	Traces int // of which there is anything
 	Broken int // of these, those without trace.stop that another followed: nobody knows what they lost in the end
 
-	Seals  int
-	Late   uint64 // lines that were sealed by who continued the log
-	Key    string // that seals are signed with, the last one, hexadecimal
-	Signed int    // seals
-	Head   string // hash of the last seal
-	After  string // hash of the seal before the first file; "": the log begins with it
-	Part   uint32 // of the first file
-	Beyond uint64 // lines after the head that was asked for
-	Ended  bool   // the last trace has its trace.stop
-	Lost   Loss
+	Seals    int
+	Late     uint64 // lines that were sealed by who continued the log
+	Key      string // that seals are signed with, the last one, hexadecimal
+	Signed   int    // seals
+	Head     string // hash of the last seal
+	After    string // hash of the seal before the first file; "": the log begins with it
+	Part     uint32 // of the first file
+	Headless int    // logs whose first part is not among the files
+	Beyond   uint64 // lines after the head that was asked for
+	Ended    bool   // the last trace has its trace.stop
+	Lost     Loss
 
 	Findings []Finding
 	More     int // findings beyond mostFindings
@@ -111,6 +112,7 @@ type segment struct {
 	lines   int     // behind it
 	offsets []int64 // of these, of not more than mostPlaces
 	bad     *Line   // the first of these that is no line of a log
+	alien   bool    // and it is the first of the file, also where only its beginning is there
 }
 
 // mostPlaces bounds what is remembered of lines without a seal.
@@ -139,6 +141,10 @@ func (v *verifier) file(f File) {
 		if first {
 			first = false
 			v.begin(line)
+		} else if v.another(line) {
+			v.tail()
+			v.segment = segment{chain: newChain(), base: Line{File: f.Name, Number: line.Number - 1, Offset: line.Offset}}
+			v.begin(line)
 		}
 		v.line(line)
 	}
@@ -146,7 +152,7 @@ func (v *verifier) file(f File) {
 	case first && failed:
 	case first:
 		v.find(NoLog, Line{File: f.Name}, "there is nothing in it")
-	case v.segment.base.Number == 0 && v.segment.bad != nil && v.segment.bad.Number == 1:
+	case v.segment.base.Number == 0 && v.segment.alien:
 		v.find(NoLog, Line{File: f.Name}, "not recorded by ipctrace record: nothing in it is sealed")
 	default:
 		v.tail()
@@ -165,14 +171,13 @@ func (v *verifier) begin(line Line) {
 	switch {
 	case before == nil:
 		v.report.Logs, v.report.After, v.report.Part = 1, log.After, log.Part
+		v.headless(log)
 		if e.Seq != 1 { // a trace that begins in a part before
 			v.report.Traces, v.begun = 1, true
 		}
 	case before.ID != log.ID:
 		v.report.Logs++
-		if log.Part > 1 || log.After != "" {
-			v.find(Gap, line, "another log begins here, with its part %d: what was before in it is missing", log.Part)
-		}
+		v.headless(log)
 	case log.Part == before.Part:
 		v.find(Gap, line, "part %d of the log is there twice", log.Part)
 	case log.Part != before.Part+1:
@@ -183,6 +188,28 @@ func (v *verifier) begin(line Line) {
 		v.find(Gap, line, "seq %d after %d", e.Seq, v.seq)
 	}
 	v.seq = e.Seq - 1
+}
+
+// headless counts a log that begins with a later part. With Keep that is as it
+// should be: only who has the seal before can tell.
+func (v *verifier) headless(first *event.Log) {
+	if first.Part > 1 || first.After != "" {
+		v.report.Headless++
+	}
+}
+
+// another says whether another log begins in the middle of a file: record -o - was
+// appended to what had been recorded before.
+func (v *verifier) another(line Line) bool {
+	if seq, typ, _ := head(line.Text); typ != event.TraceStart || seq != 1 {
+		return false
+	}
+	e, err := event.Parse(line.Text)
+	if err != nil || e.Start == nil || e.Start.Log == nil || v.log == nil {
+		return false
+	}
+	log := e.Start.Log
+	return log.ID != v.log.ID && log.Part == 1 && log.After == ""
 }
 
 func missing(from, to uint32) string {
@@ -204,12 +231,16 @@ func (v *verifier) line(line Line) {
 	seq, typ, ok := head(line.Text)
 	s := &v.segment
 	switch {
+	case line.Torn && line.Number == 1 && !bytes.HasPrefix(lineHead, line.Text[:min(len(line.Text), len(lineHead))]):
+		s.alien = true
+		return
 	case line.Torn:
 		v.find(Unsealed, line, "half a line: who wrote it was killed, or writes it now")
 		return
 	case !ok || typ == "" && bytes.Contains(line.Text, sealField):
 		if s.bad == nil {
 			s.bad = &Line{File: line.File, Number: line.Number, Offset: line.Offset}
+			s.alien = line.Number == 1
 		}
 	case typ == event.TraceSeal:
 		v.seal(line)
@@ -248,6 +279,7 @@ func (v *verifier) event(seq uint64, typ event.Type, line Line) {
 		if e, err := event.Parse(line.Text); err == nil && e.Lost != nil {
 			v.report.Lost.add(e.Lost)
 		}
+	case event.TraceState, event.NamespaceState, event.ObjectState:
 	default:
 		v.report.Events++
 	}

@@ -128,6 +128,10 @@ func TestNoLog(t *testing.T) {
 			t.Errorf("%q is whole", text)
 		}
 	}
+	must(t, os.WriteFile(cfg.File, []byte("hello"), 0o600))
+	if r := journal.Verify([]string{cfg.File}, journal.Check{}); len(r.Findings) != 1 || r.Findings[0].Fault != journal.NoLog {
+		t.Errorf("%+v", r.Findings)
+	}
 	must(t, os.Remove(cfg.File))
 	record(t, cfg, 1)
 	text := read(t, cfg.File)

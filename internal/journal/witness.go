@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,22 +61,22 @@ func NewWitness(name string, warn func(string)) (*Witness, error) {
 		return nil, errors.New("no command behind |")
 	case isCommand:
 		w.to = &commandReceiver{line: command}
-	case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
+	case strings.Contains(name, "://"):
 		u, err := url.Parse(name)
 		if err != nil {
 			return nil, err
 		}
+		if u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("%s:// is not known: http:// or https://", u.Scheme)
+		}
 		w.name = u.Redacted() // it may hold a password
 		w.to = httpReceiver{name, &http.Client{CheckRedirect: stay}}
 	default:
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-		if errors.Is(err, unix.ENXIO) {
-			return nil, fmt.Errorf("nobody reads %s: start its reader first", name)
-		}
+		f, err := openWitness(name)
 		if err != nil {
 			return nil, err
 		}
-		w.to = fileReceiver{f}
+		w.to = &fileReceiver{file: f}
 	}
 	w.stopped.Go(w.tellAll)
 	return w, nil
@@ -153,23 +154,60 @@ func (w *Witness) tell(seal []byte) bool {
 	return err == nil
 }
 
-type fileReceiver struct{ file *os.File }
+// fileReceiver appends to a file, or writes into a pipe.
+type fileReceiver struct {
+	file *os.File
+	torn bool // it ends with half a seal
+}
 
-func (r fileReceiver) take(ctx context.Context, seal []byte) error {
+// openWitness opens a file that nobody else can alter, or a pipe that is read.
+func openWitness(name string) (*os.File, error) {
+	path, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	if err := trustworthy(path); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if errors.Is(err, unix.ENXIO) {
+		return nil, fmt.Errorf("nobody reads %s: start its reader first", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var stat unix.Stat_t
+	err = unix.Fstat(int(f.Fd()), &stat)
+	if err == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
+		err = ownAlone(name, &stat)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (r *fileReceiver) take(ctx context.Context, seal []byte) error {
 	deadline, _ := ctx.Deadline()
 	_ = r.file.SetWriteDeadline(deadline) // a pipe can have one
 	stop := context.AfterFunc(ctx, func() { _ = r.file.SetWriteDeadline(time.Now()) })
 	defer stop()
-	if _, err := r.file.Write(seal); err != nil {
+	if r.torn { // what follows is a line of its own
+		seal = append([]byte("\n"), seal...)
+	}
+	n, err := r.file.Write(seal)
+	if err != nil {
+		r.torn = r.torn || n > 0
 		return brief(err)
 	}
+	r.torn = false
 	if err := r.file.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // a pipe has no disk
 		return brief(err)
 	}
 	return nil
 }
 
-func (r fileReceiver) close() error { return r.file.Close() }
+func (r *fileReceiver) close() error { return r.file.Close() }
 
 type httpReceiver struct {
 	url    string
@@ -211,10 +249,16 @@ type commandReceiver struct {
 	line  string
 	cmd   *exec.Cmd
 	stdin *os.File
+	pipe  *os.File // its other end: what is in it when the command has ended, nobody has read
 	ended chan error
 }
 
 func (r *commandReceiver) take(ctx context.Context, seal []byte) error {
+	if r.cmd != nil && len(r.ended) > 0 {
+		if err := r.close(); err != nil {
+			return err
+		}
+	}
 	if r.cmd == nil {
 		if err := r.start(); err != nil {
 			return err
@@ -236,15 +280,14 @@ func (r *commandReceiver) start() error {
 	if err != nil {
 		return err
 	}
-	defer read.Close()
 	cmd := exec.Command("sh", "-c", r.line)
 	cmd.Stdin, cmd.Stderr = read, os.Stderr
 	// A group of its own: Ctrl-C is for this program, which has a last seal for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
-		return errors.Join(err, write.Close())
+		return errors.Join(err, read.Close(), write.Close())
 	}
-	r.cmd, r.stdin, r.ended = cmd, write, make(chan error, 1)
+	r.cmd, r.stdin, r.pipe, r.ended = cmd, write, read, make(chan error, 1)
 	go func(ended chan<- error) { ended <- cmd.Wait() }(r.ended)
 	return nil
 }
@@ -255,6 +298,7 @@ func (r *commandReceiver) close() error {
 		return nil
 	}
 	r.stdin.Close()
+	defer r.pipe.Close()
 	group := -r.cmd.Process.Pid
 	timeout := time.AfterFunc(witnessEnd, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 	defer timeout.Stop()
@@ -262,6 +306,9 @@ func (r *commandReceiver) close() error {
 	r.cmd = nil
 	if err != nil {
 		return fmt.Errorf("command: %w", err)
+	}
+	if unread, err := unix.IoctlGetInt(int(r.pipe.Fd()), unix.TIOCINQ); err != nil || unread > 0 {
+		return errors.New("command: it ended without reading all that it was given")
 	}
 	return nil
 }

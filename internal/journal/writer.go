@@ -28,7 +28,7 @@ type writer struct {
 }
 
 func newWriter(cfg *Config, t *target, end *ending) *writer {
-	w := &writer{cfg: cfg, target: t, chain: end.chain, keeper: newKeeper(cfg, end.plain), hopeless: make(chan struct{})}
+	w := &writer{cfg: cfg, target: t, chain: end.chain, keeper: newKeeper(cfg, t.dir, end.parts), hopeless: make(chan struct{})}
 	w.writing.Store(true)
 	return w
 }

@@ -1,0 +1,128 @@
+package inventory
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+)
+
+// told is what an inventory tells at a second of the boot clock, as it stands in a log.
+func told(v *Inventory, second int) (lines []string) {
+	for e := range v.State() {
+		e.V, e.Time, e.BootNS = event.Version, at(second), int64(second)
+		lines = append(lines, string(e.AppendJSON(nil)))
+	}
+	return lines
+}
+
+// restored is an inventory that knows the rest from lines.
+func restored(t *testing.T, v *Inventory, lines []string) *Inventory {
+	t.Helper()
+	for _, line := range lines {
+		e, err := event.Parse([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Apply(e)
+	}
+	return v
+}
+
+// TestStateRestores: an inventory made from what another one tells, tells the same.
+func TestStateRestores(t *testing.T) {
+	for seed := range uint64(30) {
+		r := newRandom(seed)
+		v := New(Limits{})
+		for range 100 {
+			v.Apply(r.event())
+		}
+		lines := told(v, int(r.boot))
+		w := restored(t, New(Limits{}), lines)
+		consistent(t, w, Limits{}.orDefault())
+		if diff := cmp.Diff(lines, told(w, int(r.boot))); diff != "" {
+			t.Fatalf("seed %d: -told +told again:\n%s", seed, diff)
+		}
+		namespaces, objects := v.Live()
+		check(t, Totals{
+			Found: uint64(objects + namespaces), ObjectsFound: uint64(objects), NamespacesFound: uint64(namespaces),
+		}, w.Totals())
+	}
+}
+
+// TestStateOfTheKnown: to be told what is known already changes nothing.
+func TestStateOfTheKnown(t *testing.T) {
+	r := newRandom(1)
+	v := New(Limits{})
+	for range 300 {
+		v.Apply(r.event())
+	}
+	before, totals := told(v, 0), v.Totals()
+	restored(t, v, before)
+	if diff := cmp.Diff(before, told(v, 0)); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	check(t, totals, v.Totals())
+}
+
+// TestLivesGoOn: what comes after is taken by the restored one as by the first.
+func TestLivesGoOn(t *testing.T) {
+	const (
+		create, open, found = event.ObjectCreate, event.ObjectOpen, event.ObjectFound
+		get, mark, remove   = event.ObjectGet, event.ObjectMark, event.ObjectRemove
+	)
+	befores := map[string][]*event.Event{
+		"created":       {life(1, create, "shm", 1)},
+		"opened":        {life(1, open, "shm", 1)},
+		"got":           {life(1, get, "shm", 1)},
+		"found":         {life(1, found, "shm", 1)},
+		"marked":        {life(1, create, "shm", 1), life(2, mark, "shm", 1)},
+		"marked unseen": {life(1, mark, "shm", 1)},
+		"doomed":        {life(1, found, "shm", 1, destined)},
+	}
+	afters := map[string]*event.Event{
+		"removed":          life(9, remove, "shm", 1, cause("rmid")),
+		"marked":           life(9, mark, "shm", 1),
+		"used":             life(9, open, "shm", 1),
+		"used for another": life(9, open, "shm", 1, key(6)),
+		"created":          life(9, create, "shm", 1),
+		"found":            life(9, found, "shm", 1),
+		"found as another": life(9, found, "shm", 1, key(6)),
+		"found doomed":     life(9, found, "shm", 1, destined),
+		"freed":            ofNamespace(9, event.NamespaceFree, 0),
+	}
+	for before, events := range befores {
+		for after, e := range afters {
+			t.Run(before+" then "+after, func(t *testing.T) {
+				v := applied(Limits{}, events...)
+				w := restored(t, New(Limits{}), told(v, 5))
+				v.Apply(e)
+				w.Apply(e)
+				check(t, states(w), states(v))
+			})
+		}
+	}
+}
+
+// TestStateOfTooMany: what was forgotten is said to be.
+func TestStateOfTooMany(t *testing.T) {
+	v := New(Limits{Objects: 2})
+	for id := range int32(5) {
+		v.Apply(life(1, event.ObjectCreate, "msg", id))
+	}
+	for e := range v.State() {
+		check(t, &event.Extent{Namespaces: 1, Objects: 2, Forgotten: 3}, e.State)
+		break
+	}
+}
+
+// TestStatesDisagree: a log may come from anywhere, also one that tells of two queues
+// where there can be one.
+func TestStatesDisagree(t *testing.T) {
+	w := New(Limits{})
+	for _, inode := range []uint64{0, 3, 4} {
+		restored(t, w, told(applied(Limits{}, life(1, event.ObjectCreate, mq, 0, queue("/a", inode))), 5))
+		consistent(t, w, Limits{}.orDefault())
+	}
+}
