@@ -79,11 +79,14 @@ type cgroupEntry struct {
 // (CAP_DAC_READ_SEARCH); failing that, the process pid is asked where it is,
 // which is believed unless its cgroup turns out to have another id.
 func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
-	now := r.now()
 	r.mu.Lock()
 	e, hit := r.cgroups.get(id)
 	r.mu.Unlock()
-	if hit && (e.expires.IsZero() || now.Before(e.expires)) {
+	if hit && e.expires.IsZero() {
+		return e.path, e.ok
+	}
+	now := r.now()
+	if hit && now.Before(e.expires) {
 		return e.path, e.ok
 	}
 	e = r.findCgroup(id, r.local(pid))

@@ -159,9 +159,8 @@ func (r *Resolver) Scan(ctx context.Context) (*Snapshot, error) {
 func (r *Resolver) Lookup(inode uint64, m Maker) Namespace {
 	r.mu.Lock()
 	e := r.entry(inode)
-	adopt := m.known() && !e.ns.Initial && !e.made.known() && len(e.ns.Processes) == 0 && len(e.ns.Pins) == 0
+	adopt, stale := e.adopts(m), r.stale(e)
 	ns := e.ns
-	stale := r.stale(e)
 	r.mu.Unlock()
 	if adopt {
 		ns = r.adopt(inode, r.origin(m))
@@ -174,6 +173,13 @@ func (r *Resolver) Lookup(inode uint64, m Maker) Namespace {
 
 // Label is Lookup for those who want no more than the name.
 func (r *Resolver) Label(inode uint64, m Maker) string {
+	r.mu.Lock()
+	e := r.entry(inode)
+	label, settled := e.ns.Label, !e.adopts(m) && !r.stale(e)
+	r.mu.Unlock()
+	if settled {
+		return label
+	}
 	return r.Lookup(inode, m).Label
 }
 
@@ -249,6 +255,11 @@ func (r *Resolver) newEntry(inode uint64) *entry {
 func (e *entry) name() {
 	e.ns.Container = e.ns.container(e.made)
 	e.ns.Label = e.ns.label(e.made, e.holder)
+}
+
+// adopts says whether a maker is the best there is to name it after.
+func (e *entry) adopts(m Maker) bool {
+	return m.known() && !e.ns.Initial && !e.made.known() && len(e.ns.Processes) == 0 && len(e.ns.Pins) == 0
 }
 
 // stale: the caller has the lock.

@@ -119,7 +119,7 @@ func TestNewEvent(t *testing.T) {
 				CgroupID: 5120, Comm: "a\xffb", ParentComm: "sh",
 			}
 			test.want(&want)
-			got := newEvent(&ipctraceMqEvent{Event: raw}, f.clock())
+			got := newEvent(&ipctraceMqEvent{Event: raw}, f.clock(), new(comms))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -170,6 +170,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	fake := fakeClock{offset: time.Hour}
+	var names comms
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var raw ipctraceMqEvent
 		if err := decode(b, &raw); err != nil {
@@ -178,7 +179,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		e := newEvent(&raw, fake.clock())
+		e := newEvent(&raw, fake.clock(), &names)
 		for _, s := range []string{e.Kind.String(), e.Action.String(), e.Cause.String(), e.ABI.String()} {
 			if strings.HasPrefix(s, "unknown(") {
 				t.Errorf("%s in %+v", s, e)

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -193,7 +194,24 @@ func decode(sample []byte, raw *ipctraceMqEvent) error {
 	return nil
 }
 
-func newEvent(raw *ipctraceMqEvent, clock *Clock) Event {
+// comms are the names of threads seen lately, so that those of the next event need
+// not be made again. Where two names have one place the later one has it.
+type comms [256]struct {
+	raw  [16]byte
+	text string
+}
+
+func (c *comms) text(raw *[16]byte) string {
+	low, high := binary.NativeEndian.Uint64(raw[:8]), binary.NativeEndian.Uint64(raw[8:])
+	const spread = 0x9e3779b97f4a7c15 // 2^64 / φ
+	known := &c[(low*spread^high*spread)>>56]
+	if known.raw != *raw {
+		known.raw, known.text = *raw, text(raw[:])
+	}
+	return known.text
+}
+
+func newEvent(raw *ipctraceMqEvent, clock *Clock, names *comms) Event {
 	r := &raw.Event
 	e := Event{
 		Boot:        time.Duration(r.BootNs),
@@ -222,8 +240,8 @@ func newEvent(raw *ipctraceMqEvent, clock *Clock) Event {
 		UID:         r.Uid,
 		GID:         r.Gid,
 		CgroupID:    r.CgroupId,
-		Comm:        text(r.Comm[:]),
-		ParentComm:  text(r.ParentComm[:]),
+		Comm:        names.text(&r.Comm),
+		ParentComm:  names.text(&r.ParentComm),
 	}
 	e.Time = clock.Wall(e.Boot)
 	switch e.Kind {

@@ -29,11 +29,12 @@ type Tracer struct {
 	links    []link.Link
 	reader   *ringbuf.Reader
 	clock    Clock
-	seen     []uint64        // by CPU: losses told so far
-	heard    []time.Duration // by CPU: boot time of the last event
-	missed   uint64          // skipped runs told so far
-	looked   time.Duration   // boot time when skipped runs were last looked for
-	held     []byte          // a record that was read and not yielded
+	comms    comms
+	cpus     []cpu
+	owing    bool          // losses on some of them
+	missed   uint64        // skipped runs told so far
+	looked   time.Duration // boot time when skipped runs were last looked for
+	held     []byte        // a record that was read and not yielded
 	stopping sync.Once
 	closing  sync.Once
 	reading  sync.Mutex   // held while Events runs
@@ -200,8 +201,7 @@ func (t *Tracer) begin() error {
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
-	t.seen = make([]uint64, cpus)
-	t.heard = make([]time.Duration, cpus)
+	t.cpus = make([]cpu, cpus)
 	if err := t.setLive(true); err != nil {
 		return err
 	}

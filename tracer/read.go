@@ -18,10 +18,15 @@ const poll = 10 * time.Millisecond
 // audit is how often losses are looked for that no later event has told of.
 const audit = time.Second
 
+// spacing is how long after a loss on a CPU the next one there is told. In a flood
+// there is a gap before every few events: to tell of each alone would cost more.
+const spacing = 10 * time.Millisecond
+
 // Events yields what the kernel records, in the order of the ring buffer, until
 // Stop or Close; then what is left in the ring, and ends. A [*Loss] stands where
-// events are missing and does not end it; any other error does. One Events at a
-// time; after a break it may be called again.
+// events are missing and does not end it; any other error does. Where more are
+// missing soon after, on the same CPU, one Loss stands for all of those, behind the
+// last of them. One Events at a time; after a break it may be called again.
 func (t *Tracer) Events() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		t.reading.Lock()
@@ -37,13 +42,19 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 				return
 			}
 		}
+		var now time.Duration
 		for {
 			// Before the ring is looked into: what comes after Stop is nothing.
 			over := t.stopped.Load()
-			now := t.clock.Boot()
-			t.reader.SetDeadline(time.Now().Add(poll))
+			if record.Remaining == 0 { // else there is no need to wait, and to know since when
+				now = t.clock.Boot()
+				t.reader.SetDeadline(time.Now().Add(poll))
+			}
 			err := t.reader.ReadInto(&record)
-			empty := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed)
+			empty := err != nil && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed))
+			if empty {
+				record.Remaining = 0 // what the last one said of the ring is no more so
+			}
 			switch {
 			case empty && over:
 				t.tellLosses(yield)
@@ -52,7 +63,7 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 				if t.idle != nil {
 					t.idle(now)
 				}
-				if now-t.looked >= audit && !t.tellLosses(yield) {
+				if !t.tellOwed(yield) || now-t.looked >= audit && !t.tellLosses(yield) {
 					return
 				}
 			case err != nil:
@@ -70,21 +81,74 @@ func (t *Tracer) deliver(sample []byte, raw *ipctraceMqEvent, yield func(Event, 
 		yield(Event{}, err)
 		return false
 	}
-	if int(raw.Event.Cpu) >= len(t.seen) {
+	if int(raw.Event.Cpu) >= len(t.cpus) {
 		yield(Event{}, fmt.Errorf("%w: cpu %d", errRecord, raw.Event.Cpu))
 		return false
 	}
-	boot := time.Duration(raw.Event.BootNs)
-	if lost := raw.Event.Lost; lost > t.seen[raw.Event.Cpu] && !t.tellLoss(int(raw.Event.Cpu), lost, boot, yield) {
+	c, boot := &t.cpus[raw.Event.Cpu], time.Duration(raw.Event.BootNs)
+	if lost := raw.Event.Lost; lost > c.told && !t.gap(c, lost, boot, yield) {
 		t.held = slices.Clone(sample) // it is out of the ring: the next Events begins with it
 		return false
 	}
-	t.heard[raw.Event.Cpu] = boot
+	c.heard = boot
 	t.delivered.Add(1)
-	if !yield(newEvent(raw, &t.clock), nil) {
+	if !yield(newEvent(raw, &t.clock, &t.comms), nil) {
 		return false
 	}
 	return boot-t.looked < audit || t.tellSkipped(boot, yield)
+}
+
+// cpu is what is known of losses on one.
+type cpu struct {
+	told  uint64        // how many were
+	at    time.Duration // boot time when the last ones were
+	heard time.Duration // boot time of the last event
+
+	// More of which events have told: after one since, and before one until.
+	owed         uint64 // with those told; 0, or as many: none
+	since, until time.Duration
+}
+
+// gap tells of what was lost before an event, or puts it off.
+func (t *Tracer) gap(c *cpu, lost uint64, boot time.Duration, yield func(Event, error) bool) bool {
+	c.owe(lost, max(c.heard, t.start), boot)
+	if boot-c.at < spacing {
+		t.owing = true
+		return true
+	}
+	return t.pay(c, yield)
+}
+
+func (c *cpu) owe(lost uint64, since, until time.Duration) {
+	if c.owed <= c.told {
+		c.since = since
+	}
+	if lost > c.owed {
+		c.owed, c.until = lost, until
+	}
+}
+
+// pay tells of what is owed.
+func (t *Tracer) pay(c *cpu, yield func(Event, error) bool) bool {
+	loss := &Loss{
+		Count: c.owed - c.told, From: t.clock.Wall(c.since), To: t.clock.Wall(c.until), Boot: c.until, Cause: ErrRingFull,
+	}
+	c.told, c.at = c.owed, c.until
+	return yield(Event{}, loss)
+}
+
+// tellOwed tells of what was put off.
+func (t *Tracer) tellOwed(yield func(Event, error) bool) bool {
+	if !t.owing {
+		return true
+	}
+	for i := range t.cpus {
+		if c := &t.cpus[i]; c.owed > c.told && !t.pay(c, yield) {
+			return false
+		}
+	}
+	t.owing = false
+	return true
 }
 
 // tellLosses tells what the kernel counted and no event has told, on CPUs that
@@ -96,10 +160,13 @@ func (t *Tracer) tellLosses(yield func(Event, error) bool) bool {
 		return yield(Event{}, err)
 	}
 	now := t.clock.Boot()
-	for cpu, c := range counters {
-		if c.Lost > t.seen[cpu] && !t.tellLoss(cpu, c.Lost, now, yield) {
+	for i, counted := range counters {
+		c := &t.cpus[i]
+		c.owe(counted.Lost, max(c.heard, t.start), now)
+		if c.owed > c.told && !t.pay(c, yield) {
 			return false
 		}
+		c.heard = max(c.heard, c.until)
 	}
 	return t.tellSkipped(now, yield)
 }
@@ -117,12 +184,5 @@ func (t *Tracer) tellSkipped(now time.Duration, yield func(Event, error) bool) b
 		Count: skipped - t.missed, From: t.clock.Wall(since), To: t.clock.Wall(now), Boot: now, Cause: ErrSkipped,
 	}
 	t.missed = skipped
-	return yield(Event{}, loss)
-}
-
-func (t *Tracer) tellLoss(cpu int, lost uint64, until time.Duration, yield func(Event, error) bool) bool {
-	since := max(t.heard[cpu], t.start)
-	loss := &Loss{Count: lost - t.seen[cpu], From: t.clock.Wall(since), To: t.clock.Wall(until), Boot: until, Cause: ErrRingFull}
-	t.seen[cpu], t.heard[cpu] = lost, until
 	return yield(Event{}, loss)
 }

@@ -7,14 +7,17 @@ func (e *Event) Syscall() string {
 	if e.ByKernel || e.Nr < 0 {
 		return ""
 	}
-	return syscalls[e.ABI][e.Nr]
+	if names := syscalls[e.ABI]; int(e.Nr) < len(names) {
+		return names[e.Nr]
+	}
+	return ""
 }
 
 // syscalls are the calls that objects and namespaces come and go in, by the
 // numbers of each ABI: arch/x86/entry/syscalls/syscall_{64,32}.tbl,
 // include/uapi/asm-generic/unistd.h, arch/arm64/tools/syscall_32.tbl. x32 has the
 // numbers of x86-64, less __X32_SYSCALL_BIT, but for execve and execveat.
-var syscalls = map[ABI]map[int32]string{
+var syscalls = [...][]string{
 	X86_64: x86_64,
 	X32:    x86_64,
 	I386: {
@@ -40,7 +43,7 @@ var syscalls = map[ABI]map[int32]string{
 	},
 }
 
-var x86_64 = map[int32]string{
+var x86_64 = []string{
 	64: "semget", 66: "semctl", 29: "shmget", 31: "shmctl", 30: "shmat", 67: "shmdt",
 	68: "msgget", 71: "msgctl", 240: "mq_open", 241: "mq_unlink",
 	56: "clone", 272: "unshare", 308: "setns", 435: "clone3",

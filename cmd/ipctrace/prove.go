@@ -252,10 +252,10 @@ func (p *proof) Write(e *event.Event) error {
 	case e.Object == nil || int32(e.Object.Key) != p.key:
 	case e.Event == event.ObjectFound: // a look saw it, not the hooks
 	case e.Event == event.ObjectRemove || e.Event == event.ObjectMark:
-		p.ends = append(p.ends, e)
+		p.ends = append(p.ends, e.Clone())
 	default:
 		p.inventory.Apply(e)
-		p.events = append(p.events, e)
+		p.events = append(p.events, e.Clone())
 	}
 	return nil
 }

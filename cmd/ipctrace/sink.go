@@ -18,12 +18,13 @@ import (
 
 // jsonSink writes the contract, each event at once and in one piece.
 type jsonSink struct {
-	w      io.Writer
-	buffer []byte
+	w       io.Writer
+	encoder event.Encoder
+	buffer  []byte
 }
 
 func (s *jsonSink) Write(e *event.Event) error {
-	s.buffer = append(e.AppendJSON(s.buffer[:0]), '\n')
+	s.buffer = append(s.encoder.AppendJSON(s.buffer[:0], e), '\n')
 	_, err := s.w.Write(s.buffer)
 	return err
 }

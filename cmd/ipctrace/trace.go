@@ -189,7 +189,8 @@ func abiOf(machine string) string {
 	return ""
 }
 
-// A sink takes the events of a trace. Its error ends the trace.
+// A sink takes the events of a trace. Its error ends the trace. What it keeps is a
+// clone: an event is there until the next one.
 type sink interface {
 	Write(e *event.Event) error
 }
@@ -242,13 +243,9 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		return t.look(at, out)
 	}
 	for raw, err := range t.tracer.Events() {
-		var loss *tracer.Loss
 		switch {
-		case errors.As(err, &loss):
-			t.looks.ask()
-			err = t.write(out, t.stream.Lost(loss))
 		case err != nil:
-			return err
+			err = t.lost(err, out)
 		case reason == endCount:
 			t.stream.Skip()
 		default:
@@ -267,6 +264,16 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		return err
 	}
 	return t.end(ctx, reason, out)
+}
+
+// lost tells of a loss. Another error is one.
+func (t *trace) lost(err error, out sink) error {
+	var loss *tracer.Loss
+	if !errors.As(err, &loss) {
+		return err
+	}
+	t.looks.ask()
+	return t.write(out, t.stream.Lost(loss))
 }
 
 // look takes in a snapshot once all that happened up to its end has been.

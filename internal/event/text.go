@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,12 +66,43 @@ const (
 func ModeOf(flags int32) Mode { return Mode(flags & 0o777) }
 
 // FlagNames are the names of the other bits in a get call's last argument, or of
-// those in the oflag of mq_open. What has no name is there as a number.
+// those in the oflag of mq_open. What has no name is there as a number. They are
+// shared: leave them as they are.
 func FlagNames(kind string, flags int32) []string {
-	if kind == kindMQ {
+	switch {
+	case kind == kindMQ:
+		if names, usual := openFlags[flags]; usual {
+			return names
+		}
 		return openFlagNames(uint32(flags))
+	case uint32(flags) < 1<<usualBits:
+		usual := &getFlags
+		if kind == kindShm {
+			usual = &segmentFlags
+		}
+		return usual[flags>>modeBits]
 	}
-	rest := uint32(flags) &^ 0o777
+	return getFlagNames(kind == kindShm, uint32(flags))
+}
+
+// Permissions are the lowest bits of a flag, and few are above those with a name.
+const (
+	modeBits  = 9
+	usualBits = 13
+)
+
+// getFlags are the names of usual flags, segmentFlags those where a segment is got.
+var getFlags, segmentFlags = usualFlags(false), usualFlags(true)
+
+func usualFlags(shm bool) (names [1 << (usualBits - modeBits)][]string) {
+	for i := range names {
+		names[i] = slices.Clip(getFlagNames(shm, uint32(i)<<modeBits))
+	}
+	return names
+}
+
+func getFlagNames(shm bool, flags uint32) []string {
+	rest := flags &^ 0o777
 	names := []string{}
 	take := func(bit uint32, name string) {
 		if rest&bit != 0 {
@@ -80,7 +112,7 @@ func FlagNames(kind string, flags int32) []string {
 	}
 	take(ipcCreat, "IPC_CREAT")
 	take(ipcExcl, "IPC_EXCL")
-	if kind != "shm" {
+	if !shm {
 		take(ipcNoWait, "IPC_NOWAIT")
 	} else {
 		huge := rest&shmHugeTLB != 0
@@ -97,14 +129,32 @@ func FlagNames(kind string, flags int32) []string {
 	return names
 }
 
-// openFlagNames are those of include/uapi/asm-generic/fcntl.h that mq_open takes.
+// openBits are those of include/uapi/asm-generic/fcntl.h that mq_open takes, besides
+// how it is to be opened.
+var openBits = []struct {
+	bit  uint32
+	name string
+}{{0o100, "O_CREAT"}, {0o200, "O_EXCL"}, {0o4000, "O_NONBLOCK"}, {0o2000000, "O_CLOEXEC"}}
+
+// openFlags are the names of those flags that are of such bits alone.
+var openFlags = func() map[int32][]string {
+	all := make(map[int32][]string)
+	for mode := range uint32(4) {
+		for some := range 1 << len(openBits) {
+			flags := mode
+			for i, f := range openBits {
+				flags |= f.bit * uint32(some>>i&1)
+			}
+			all[int32(flags)] = slices.Clip(openFlagNames(flags))
+		}
+	}
+	return all
+}()
+
 func openFlagNames(flags uint32) []string {
 	names := []string{[...]string{"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"}[flags&0o3]}
 	rest := flags &^ 0o3
-	for _, f := range []struct {
-		bit  uint32
-		name string
-	}{{0o100, "O_CREAT"}, {0o200, "O_EXCL"}, {0o4000, "O_NONBLOCK"}, {0o2000000, "O_CLOEXEC"}} {
+	for _, f := range openBits {
 		if rest&f.bit != 0 {
 			names = append(names, f.name)
 			rest &^= f.bit
@@ -145,8 +195,12 @@ func (n *Namespace) String() string {
 	return fmt.Sprintf("%d.%d", n.Inode, n.Gen)
 }
 
-// kindMQ is the one kind of object that has a name and no key.
-const kindMQ = "mq"
+// kindMQ is the one kind of object that has a name and no key; kindShm has flags of
+// its own.
+const (
+	kindMQ  = "mq"
+	kindShm = "shm"
+)
 
 // ParseType reads a type's name, whole, or without what stands before its dot
 // where no other type is called so: "create" is "object.create".

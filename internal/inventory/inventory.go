@@ -6,7 +6,6 @@
 package inventory
 
 import (
-	"container/list"
 	"slices"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -36,12 +35,14 @@ type Inventory struct {
 	totals     Totals
 	recent     recent
 	namespaces map[identity]*Namespace
-	order      *list.List // of *Namespace: first seen at the front
-	touched    *list.List // of *Namespace that have not ended: touched longest ago at the front
-	freed      *list.List // of *Namespace that have: longest ago at the front
-	objects    *list.List // of *Object in all namespaces, as touched
-	gone       *list.List // of *Object, as freed
-	blind      bool       // the end of unlinked queues is not told
+	last       *Namespace      // that was asked for
+	order      list[Namespace] // first seen at the front
+	touched    list[Namespace] // those that have not ended: touched longest ago at the front
+	freed      list[Namespace] // those that have: longest ago at the front
+	objects    list[Object]    // in all namespaces, as touched
+	gone       list[Object]    // as freed
+	spare      []*Object       // some of those forgotten: room for the next ones
+	blind      bool            // the end of unlinked queues is not told
 }
 
 // syscallTier is the word of trace.start for the hooks that do not tell it.
@@ -64,16 +65,11 @@ func New(l Limits) *Inventory {
 		limits:     l,
 		recent:     newRecent(l.Recent),
 		namespaces: make(map[identity]*Namespace),
-		order:      list.New(),
-		touched:    list.New(),
-		freed:      list.New(),
-		objects:    list.New(),
-		gone:       list.New(),
 	}
 }
 
-// Apply takes an event in. What e points at is kept: leave it as it is
-// afterwards.
+// Apply takes an event in. Of what it points at, all that [event.Event.Clone] does
+// not copy is kept: leave that as it is afterwards. The object may be used again.
 func (v *Inventory) Apply(e *event.Event) {
 	if e.Event == event.TraceLost {
 		if e.Lost != nil {
@@ -133,21 +129,20 @@ func (v *Inventory) Refresh(found *event.Event) {
 
 // namespace is the one the event is of, as touched now.
 func (v *Inventory) namespace(e *event.Event) *Namespace {
-	id := identityOf(e.NS)
-	n, ok := v.namespaces[id]
+	n := v.Find(e.NS)
 	switch {
-	case !ok:
+	case n == nil:
 		if len(v.namespaces) >= v.limits.Namespaces {
 			v.forgetNamespace()
 		}
 		n = newNamespace(e)
-		n.inOrder = v.order.PushBack(n)
-		n.inTouched = v.touched.PushBack(n)
-		v.namespaces[id] = n
+		v.order.pushBack(&n.inOrder, n)
+		v.touched.pushBack(&n.inTouched, n)
+		v.namespaces[identityOf(e.NS)] = n
 	case n.ended && shows(e.Event):
 		v.revive(n)
 	case !n.ended:
-		v.touched.MoveToBack(n.inTouched)
+		v.touched.moveToBack(&n.inTouched)
 	}
 	return n
 }
@@ -176,9 +171,7 @@ func (v *Inventory) applyNamespace(n *Namespace, e *event.Event) {
 // supersede ends those that had the inode number before: no two namespaces have
 // one at once.
 func (v *Inventory) supersede(n *Namespace, e *event.Event) {
-	for el := v.touched.Front(); el != nil; {
-		other := el.Value.(*Namespace)
-		el = el.Next()
+	for other := range v.touched.all() {
 		if other.Inode == n.Inode && other != n {
 			v.free(other, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse})
 		}
@@ -202,16 +195,16 @@ func (v *Inventory) free(n *Namespace, e *event.Event) {
 		o.cleared = true
 		v.totals.Cleared++
 	}
-	v.touched.Remove(n.inTouched)
-	n.inTouched = v.freed.PushBack(n)
+	v.touched.remove(&n.inTouched)
+	v.freed.pushBack(&n.inTouched, n)
 }
 
 // revive takes back that a namespace ended: something happened in it since.
 func (v *Inventory) revive(n *Namespace) {
 	n.ended = false
 	n.Freed, n.Observed = event.Event{}.Time, event.ObservedHook
-	v.freed.Remove(n.inTouched)
-	n.inTouched = v.touched.PushBack(n)
+	v.freed.remove(&n.inTouched)
+	v.touched.pushBack(&n.inTouched, n)
 }
 
 // applyObject notes what became of an object.
@@ -222,7 +215,7 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 		return
 	case e.Event == event.ObjectRemove:
 		if o == nil {
-			o = newObject(n, e) // it counts, and is known from its end alone
+			o = v.newObject(n, e) // it counts, and is known from its end alone
 		} else {
 			v.drop(o)
 		}
@@ -237,21 +230,30 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 	if o == nil {
 		o = v.add(n, e)
 		o.Existing = e.Event == event.ObjectFound || e.Event == event.ObjectOpen
+		if o.Kind != mq {
+			v.index(o)
+		}
 	}
-	v.objects.MoveToBack(o.inTouched)
+	v.objects.moveToBack(&o.inTouched)
+	if o.Kind != mq { // its id tells it from others, and stays
+		o.apply(e)
+		return
+	}
 	n.unindex(o)
 	o.apply(e)
 	v.index(o)
-	if v.blind && o.Kind == mq && e.Event == event.ObjectMark {
+	if v.blind && e.Event == event.ObjectMark {
 		v.vanish(o, e)
 	}
 }
 
-// index makes an object the one that its id or name leads to. Who had it before is
-// there no more.
+// index makes an object the one that its id or name leads to. A queue that had the
+// name before is there no more.
 func (v *Inventory) index(o *Object) {
-	for _, other := range o.home.rivals(o) {
-		v.drop(other)
+	if o.Kind == mq {
+		for _, other := range o.home.queues.rivals(o) {
+			v.drop(other)
+		}
 	}
 	o.home.index(o)
 }
@@ -266,51 +268,72 @@ func (v *Inventory) vanish(o *Object, e *event.Event) {
 }
 
 func (v *Inventory) add(n *Namespace, e *event.Event) *Object {
-	if v.objects.Len() >= v.limits.Objects {
-		oldest := v.objects.Front().Value.(*Object)
+	if v.objects.len >= v.limits.Objects {
+		oldest := v.objects.front()
 		v.drop(oldest)
 		oldest.home.Forgotten++
 		v.totals.ForgottenObjects++
+		v.recycle(oldest)
 	}
-	o := newObject(n, e)
-	o.inTouched = v.objects.PushBack(o)
-	o.inOrder = n.order.PushBack(o)
+	o := v.newObject(n, e)
+	v.objects.pushBack(&o.inTouched, o)
+	n.order.pushBack(&o.inOrder, o)
 	return o
+}
+
+func (v *Inventory) newObject(n *Namespace, e *event.Event) *Object {
+	last := len(v.spare) - 1
+	if last < 0 {
+		return newObject(n, e)
+	}
+	o := v.spare[last]
+	v.spare = v.spare[:last]
+	o.begin(n, e)
+	return o
+}
+
+// recycle takes the room of an object that is forgotten.
+func (v *Inventory) recycle(o *Object) {
+	const most = 64
+	if len(v.spare) < most {
+		v.spare = append(v.spare, o)
+	}
 }
 
 // drop takes an object out of those that are there.
 func (v *Inventory) drop(o *Object) {
-	v.objects.Remove(o.inTouched)
-	o.home.order.Remove(o.inOrder)
+	v.objects.remove(&o.inTouched)
+	o.home.order.remove(&o.inOrder)
 	o.home.unindex(o)
 }
 
 // bury puts an object, dropped or never there, to those that are gone.
 func (v *Inventory) bury(o *Object, e *event.Event) {
-	if v.gone.Len() >= v.limits.Gone {
-		v.exhume(v.gone.Front().Value.(*Object))
+	if v.gone.len >= v.limits.Gone {
+		oldest := v.gone.front()
+		v.exhume(oldest)
+		v.recycle(oldest)
 		v.totals.ForgottenGone++
 	}
 	o.remove(e)
 	o.home.Removed++
-	o.home.removed[known(e.Cause)]++
-	o.inTouched = v.gone.PushBack(o)
-	o.inOrder = o.home.gone.PushBack(o)
+	*o.home.removed.of(o.Cause)++
+	v.gone.pushBack(&o.inTouched, o)
+	o.home.gone.pushBack(&o.inOrder, o)
 }
 
 // confirm takes in the end of an object that was taken to have gone with its
 // namespace: a queue that somebody has open outlives it.
 func (v *Inventory) confirm(n *Namespace, e *event.Event) bool {
-	for el := n.gone.Back(); el != nil; el = el.Prev() {
-		o := el.Value.(*Object)
+	for o := range n.gone.backward() {
 		if !o.cleared || !o.is(e.Object) {
 			continue
 		}
 		o.cleared = false
 		v.totals.Cleared--
-		n.removed[o.Cause]--
+		*n.removed.of(o.Cause)--
 		o.remove(e)
-		n.removed[o.Cause]++
+		*n.removed.of(o.Cause)++
 		return true
 	}
 	return false
@@ -318,18 +341,18 @@ func (v *Inventory) confirm(n *Namespace, e *event.Event) bool {
 
 // exhume takes an object out of those that are gone.
 func (v *Inventory) exhume(o *Object) {
-	v.gone.Remove(o.inTouched)
-	o.home.gone.Remove(o.inOrder)
+	v.gone.remove(&o.inTouched)
+	o.home.gone.remove(&o.inOrder)
 }
 
 // forgetNamespace makes room: the one that ended longest ago goes, and where
 // none did, the one touched longest ago.
 func (v *Inventory) forgetNamespace() {
-	from, forgotten := v.freed, &v.totals.ForgottenFreed
-	if from.Len() == 0 {
-		from, forgotten = v.touched, &v.totals.ForgottenNamespaces
+	from, forgotten := &v.freed, &v.totals.ForgottenFreed
+	if from.len == 0 {
+		from, forgotten = &v.touched, &v.totals.ForgottenNamespaces
 	}
-	n := from.Front().Value.(*Namespace)
+	n := from.front()
 	for _, o := range n.Objects() {
 		v.drop(o)
 		v.totals.ForgottenObjects++
@@ -338,19 +361,17 @@ func (v *Inventory) forgetNamespace() {
 		v.exhume(o)
 		v.totals.ForgottenGone++
 	}
-	from.Remove(n.inTouched)
-	v.order.Remove(n.inOrder)
+	from.remove(&n.inTouched)
+	v.order.remove(&n.inOrder)
 	delete(v.namespaces, identityOf(&n.Namespace))
+	v.last = nil
 	*forgotten++
 }
 
 // Namespaces are those known, also those that ended: the initial one first, then
 // in the order in which they were first seen.
 func (v *Inventory) Namespaces() []*Namespace {
-	all := make([]*Namespace, 0, v.order.Len())
-	for el := v.order.Front(); el != nil; el = el.Next() {
-		all = append(all, el.Value.(*Namespace))
-	}
+	all := slices.AppendSeq(make([]*Namespace, 0, v.order.len), v.order.all())
 	slices.SortStableFunc(all, func(a, b *Namespace) int {
 		switch {
 		case a.Initial && !b.Initial:
@@ -368,7 +389,15 @@ func (v *Inventory) Find(ns *event.Namespace) *Namespace {
 	if ns == nil {
 		return nil
 	}
-	return v.namespaces[identityOf(ns)]
+	id := identityOf(ns)
+	if v.last == nil || identityOf(&v.last.Namespace) != id {
+		n := v.namespaces[id]
+		if n == nil {
+			return nil
+		}
+		v.last = n
+	}
+	return v.last
 }
 
 // Has says whether what the event is about is known: its object, among those that
@@ -382,7 +411,7 @@ func (v *Inventory) Has(e *event.Event) bool {
 }
 
 // Live is how many namespaces have not ended, and how many objects are there.
-func (v *Inventory) Live() (namespaces, objects int) { return v.touched.Len(), v.objects.Len() }
+func (v *Inventory) Live() (namespaces, objects int) { return v.touched.len, v.objects.len }
 
 // Recent are the newest events, the newest last.
 func (v *Inventory) Recent() []event.Event { return v.recent.all() }

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"container/list"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -35,25 +34,22 @@ type Namespace struct {
 	LastFailure string // errno name; "" when nothing failed
 
 	ended              bool
-	removed            map[event.Cause]uint64
+	removed            byCause
 	callers            map[uint32]struct{}
-	objects            map[objectID]*Object
+	objects            index
 	queues             queues
-	order              *list.List // of *Object: first seen at the front
-	gone               *list.List // of *Object: gone longest at the front
-	inOrder, inTouched *list.Element
+	order              list[Object] // first seen at the front
+	gone               list[Object] // gone longest at the front
+	inOrder, inTouched node[Namespace]
 }
 
 func newNamespace(e *event.Event) *Namespace {
 	return &Namespace{
 		Namespace: *e.NS,
 		First:     e.Time,
-		removed:   make(map[event.Cause]uint64),
 		callers:   make(map[uint32]struct{}),
-		objects:   make(map[objectID]*Object),
+		objects:   newIndex(),
 		queues:    newQueues(),
-		order:     list.New(),
-		gone:      list.New(),
 	}
 }
 
@@ -90,33 +86,53 @@ func (n *Namespace) count(e *event.Event) {
 	}
 }
 
+// byCause counts what is gone.
+type byCause [6]uint64
+
+// of is the count of a cause; all that are none share one.
+func (b *byCause) of(c event.Cause) *uint64 {
+	switch c {
+	case event.CauseRMID:
+		return &b[1]
+	case event.CauseDetach:
+		return &b[2]
+	case event.CauseExit:
+		return &b[3]
+	case event.CauseNamespace:
+		return &b[4]
+	case event.CauseUnlink:
+		return &b[5]
+	}
+	return &b[0]
+}
+
 // Ended says whether the namespace is gone.
 func (n *Namespace) Ended() bool { return n.ended }
 
 // RemovedBy is how many objects went by a cause; "" is by one that nobody knows.
-func (n *Namespace) RemovedBy(c event.Cause) uint64 { return n.removed[c] }
+func (n *Namespace) RemovedBy(c event.Cause) uint64 { return *n.removed.of(c) }
 
 // Len is how many objects there are.
-func (n *Namespace) Len() int { return n.order.Len() }
+func (n *Namespace) Len() int { return n.order.len }
 
 // Objects that are there, in the order in which they were first seen.
 func (n *Namespace) Objects() []*Object { return n.Newest(n.Len()) }
 
 // Newest are the limit objects seen for the first time last, in that order.
-func (n *Namespace) Newest(limit int) []*Object { return newest(n.order, limit) }
+func (n *Namespace) Newest(limit int) []*Object { return newest(&n.order, limit) }
 
 // Gone are the objects that are gone and not yet forgotten, the newest last.
-func (n *Namespace) Gone() []*Object { return newest(n.gone, n.gone.Len()) }
+func (n *Namespace) Gone() []*Object { return newest(&n.gone, n.gone.len) }
 
 // NewestGone are those gone last, the newest last.
-func (n *Namespace) NewestGone(limit int) []*Object { return newest(n.gone, limit) }
+func (n *Namespace) NewestGone(limit int) []*Object { return newest(&n.gone, limit) }
 
-func newest(l *list.List, limit int) []*Object {
-	objects := make([]*Object, max(0, min(limit, l.Len())))
-	el := l.Back()
+func newest(l *list[Object], limit int) []*Object {
+	objects := make([]*Object, max(0, min(limit, l.len)))
+	n := l.root.prev
 	for i := len(objects) - 1; i >= 0; i-- {
-		objects[i] = el.Value.(*Object)
-		el = el.Prev()
+		objects[i] = n.of
+		n = n.prev
 	}
 	return objects
 }
@@ -129,7 +145,7 @@ func (n *Namespace) Object(o *event.Object) *Object {
 	case o.Kind == mq:
 		return n.queues.find(o)
 	}
-	return n.objects[objectID{o.Kind, *o.ID}]
+	return n.objects.find(objectID{o.Kind, *o.ID})
 }
 
 // find is the object that an event is about.
@@ -146,8 +162,7 @@ func (n *Namespace) outdated(o *Object, found *event.Event) bool {
 	if o != nil {
 		return found.BootNS < o.made
 	}
-	for el := n.gone.Back(); el != nil; el = el.Prev() {
-		o := el.Value.(*Object)
+	for o := range n.gone.backward() {
 		if o.ended <= found.BootNS {
 			return false
 		}
@@ -178,29 +193,18 @@ func (n *Namespace) ReplacedBy(e *event.Event) []*Object {
 	return nil
 }
 
-// rivals are those indexed that cannot be there together with o, which is not.
-func (n *Namespace) rivals(o *Object) []*Object {
-	if o.Kind == mq {
-		return n.queues.rivals(o)
-	}
-	if other := n.objects[o.id()]; other != nil {
-		return []*Object{other}
-	}
-	return nil
-}
-
 func (n *Namespace) index(o *Object) {
 	if o.Kind == mq {
 		n.queues.index(o)
 	} else {
-		n.objects[o.id()] = o
+		n.objects.add(o)
 	}
 }
 
 func (n *Namespace) unindex(o *Object) {
 	if o.Kind == mq {
 		n.queues.unindex(o)
-	} else if n.objects[o.id()] == o {
-		delete(n.objects, o.id())
+	} else if n.objects.find(o.id()) == o {
+		n.objects.remove(o)
 	}
 }

@@ -1,13 +1,13 @@
 package inventory
 
 import (
-	"container/list"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
 )
 
-// Object is a queue, segment or semaphore set, or a POSIX queue.
+// Object is a queue, segment or semaphore set, or a POSIX queue. It may be another
+// one after the next event.
 type Object struct {
 	Kind  string
 	ID    int32     // not of mq
@@ -41,7 +41,8 @@ type Object struct {
 	Observed event.Observed // how its end came to be known
 
 	home               *Namespace
-	inOrder, inTouched *list.Element
+	inOrder, inTouched node[Object]
+	numbers            event.Numbers // what Inode, Size, …, GID point at
 
 	marked  bool
 	cleared bool  // gone with its namespace, without an event of its own
@@ -69,19 +70,18 @@ func identified(o *event.Object) bool {
 }
 
 func newObject(home *Namespace, e *event.Event) *Object {
-	o := &Object{
-		Kind:  e.Object.Kind,
-		Key:   e.Object.Key,
-		Name:  e.Object.Name,
-		Inode: e.Object.Inode,
-		First: e.Time,
-		Last:  e.Time,
-		home:  home,
-	}
+	o := new(Object)
+	o.begin(home, e)
+	return o
+}
+
+// begin makes it the object that an event is about, of which nothing else is known.
+func (o *Object) begin(home *Namespace, e *event.Event) {
+	*o = Object{Kind: e.Object.Kind, Key: e.Object.Key, Name: e.Object.Name, First: e.Time, Last: e.Time, home: home}
+	o.Inode = event.Hold(&o.numbers.Inode, e.Object.Inode)
 	if e.Object.ID != nil {
 		o.ID = *e.Object.ID
 	}
-	return o
 }
 
 func (o *Object) id() objectID { return objectID{o.Kind, o.ID} }
@@ -121,7 +121,7 @@ func dest(o *event.Object) bool { return o.State != nil && o.State.Dest }
 func (o *Object) apply(e *event.Event) {
 	o.Last = e.Time
 	if o.Inode == nil {
-		o.Inode = e.Object.Inode
+		o.Inode = event.Hold(&o.numbers.Inode, e.Object.Inode)
 	}
 	if o.Name == "" {
 		o.Name = e.Object.Name
@@ -157,7 +157,8 @@ func (o *Object) found(e *event.Event) {
 	if !o.Known {
 		o.know(e.Object)
 	} else if !e.Object.Bare {
-		o.Mode, o.UID, o.GID = e.Object.Mode, e.Object.UID, e.Object.GID
+		o.Mode = e.Object.Mode
+		o.UID, o.GID = event.Hold(&o.numbers.UID, e.Object.UID), event.Hold(&o.numbers.GID, e.Object.GID)
 	}
 }
 
@@ -165,10 +166,11 @@ func (o *Object) mark(e *event.Event) { o.marked, o.Marked = true, e.Time }
 
 func (o *Object) know(facts *event.Object) {
 	o.Known = true
-	o.Size, o.NSems = facts.Size, facts.NSems
-	o.MaxMsg, o.MsgSize = facts.MaxMsg, facts.MsgSize
+	n := &o.numbers
+	o.Size, o.NSems = event.Hold(&n.Size, facts.Size), event.Hold(&n.NSems, facts.NSems)
+	o.MaxMsg, o.MsgSize = event.Hold(&n.MaxMsg, facts.MaxMsg), event.Hold(&n.MsgSize, facts.MsgSize)
 	o.Mode = facts.Mode
-	o.UID, o.GID = facts.UID, facts.GID
+	o.UID, o.GID = event.Hold(&n.UID, facts.UID), event.Hold(&n.GID, facts.GID)
 }
 
 // remove notes its end.

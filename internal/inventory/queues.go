@@ -69,8 +69,7 @@ func (n *Namespace) removedQueue(eo *event.Object) *Object {
 	if found != nil && found.Inode != nil && eo.Inode != nil {
 		return found
 	}
-	for el := n.order.Front(); el != nil; el = el.Next() {
-		o := el.Value.(*Object)
+	for o := range n.order.all() {
 		if o.Kind == mq && o.marked && o.Name == eo.Name && (o.Inode == nil || eo.Inode == nil) {
 			return o
 		}

@@ -114,7 +114,7 @@ func consistent(t *testing.T, v *Inventory, l Limits) {
 		objects += checkObjects(t, n)
 		gone += checkGone(t, n)
 	}
-	if len(v.namespaces) != live+ended || v.touched.Len() != live || v.freed.Len() != ended || v.objects.Len() != objects || v.gone.Len() != gone {
+	if len(v.namespaces) != live+ended || v.touched.len != live || v.freed.len != ended || v.objects.len != objects || v.gone.len != gone {
 		t.Fatal("lists disagree")
 	}
 	if namespaces, things := v.Live(); namespaces != live || things != objects {
@@ -131,11 +131,11 @@ func checkObjects(t *testing.T, n *Namespace) int {
 	t.Helper()
 	numbers, names := 0, 0
 	for _, o := range n.Objects() {
-		if o.home != n || o.inOrder == nil || o.inTouched == nil {
+		if o.home != n || o.inOrder.prev == nil || o.inTouched.prev == nil {
 			t.Fatalf("namespace %s: object %+v is elsewhere", n, o)
 		}
 		if o.Kind != mq {
-			if n.objects[o.id()] != o {
+			if n.objects.find(o.id()) != o {
 				t.Fatalf("namespace %s: object %v is not under its id", n, o.id())
 			}
 			continue
@@ -156,8 +156,8 @@ func checkObjects(t *testing.T, n *Namespace) int {
 	if len(n.queues.inodes) != numbers || len(n.queues.names) != names {
 		t.Fatalf("namespace %s: %d numbers and %d names, want %d and %d", n, len(n.queues.inodes), len(n.queues.names), numbers, names)
 	}
-	if queues := n.Len() - len(n.objects); queues < numbers || queues < names {
-		t.Fatalf("namespace %s: %d objects, %d by id", n, n.Len(), len(n.objects))
+	if queues := n.Len() - n.objects.len(); queues < numbers || queues < names {
+		t.Fatalf("namespace %s: %d objects, %d by id", n, n.Len(), n.objects.len())
 	}
 	return n.Len()
 }
@@ -166,7 +166,7 @@ func checkGone(t *testing.T, n *Namespace) int {
 	t.Helper()
 	gone := n.Gone()
 	for _, o := range gone {
-		if o.home != n || n.objects[o.id()] == o || o.Inode != nil && n.queues.inodes[*o.Inode] == o || n.queues.names[o.Name] == o {
+		if o.home != n || n.objects.find(o.id()) == o || o.Inode != nil && n.queues.inodes[*o.Inode] == o || n.queues.names[o.Name] == o {
 			t.Fatalf("namespace %s: %+v is gone, and there", n, o)
 		}
 	}
@@ -244,3 +244,5 @@ func TestAgainstModel(t *testing.T) {
 		check(t, got, want)
 	}
 }
+
+func (x *index) len() int { return len(x.msg) + len(x.shm) + len(x.sem) + len(x.others) }

@@ -15,8 +15,8 @@ func (v *Inventory) State() iter.Seq[*event.Event] {
 		if !yield(&event.Event{Event: event.TraceState, State: extent}) {
 			return
 		}
-		for el := v.order.Front(); el != nil; el = el.Next() {
-			if n := el.Value.(*Namespace); !n.ended && !n.state(yield) {
+		for n := range v.order.all() {
+			if !n.ended && !n.state(yield) {
 				return
 			}
 		}
@@ -33,8 +33,8 @@ func (n *Namespace) state(yield func(*event.Event) bool) bool {
 	if !yield(told) {
 		return false
 	}
-	for el := n.order.Front(); el != nil; el = el.Next() {
-		if !yield(el.Value.(*Object).state(&ns)) {
+	for o := range n.order.all() {
+		if !yield(o.state(&ns)) {
 			return false
 		}
 	}

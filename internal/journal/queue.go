@@ -30,6 +30,7 @@ type queue struct {
 	key   ed25519.PrivateKey
 	now   func() (time.Time, time.Duration)
 
+	encoder  event.Encoder
 	batch    batch
 	spare    batch         // the one before, for its room
 	seq      uint64        // of the last line
@@ -112,7 +113,7 @@ func (q *queue) line(e *event.Event) {
 	q.seq++
 	q.lines++
 	e.V, e.Seq = event.Version, q.seq
-	q.batch.bytes = append(e.AppendJSON(q.batch.bytes), '\n')
+	q.batch.bytes = append(q.encoder.AppendJSON(q.batch.bytes, e), '\n')
 	q.batch.lines = q.lines
 	q.size += int64(len(q.batch.bytes) - from)
 	if e.Seal != nil {

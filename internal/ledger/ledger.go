@@ -153,7 +153,8 @@ func firstOf(n *snapshot.Namespace) space { return space{n.Inode, n.ID, 1} }
 
 func listed(in space, o *sysvipc.Object) thing { return thing{in, o.Kind, o.Name, o.ID} }
 
-// Apply takes an event in: one that was told, or one of what strangers did.
+// Apply takes an event in: one that was told, or one of what strangers did. It keeps
+// of it what [event.Event.Clone] does not copy.
 func (l *Ledger) Apply(e *event.Event) {
 	mine := e.Process != nil && e.Process.Followed
 	switch {
@@ -259,7 +260,7 @@ func (l *Ledger) known(t thing, o *event.Object) bool {
 // begin notes what the command made, or may have.
 func (l *Ledger) begin(t thing, e *event.Event) *Object {
 	o := &Object{
-		NS: *e.NS, Object: *e.Object, Maker: e.Process, Container: e.Container, Time: e.Time,
+		NS: *e.NS, Object: *e.Clone().Object, Maker: e.Process, Container: e.Container, Time: e.Time,
 		rival: has(l.rivals, t, inodeOf(e.Object)),
 	}
 	delete(l.before, t) // an id or a name that came back

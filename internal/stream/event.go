@@ -5,11 +5,10 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
-	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
 )
 
-var types = map[tracer.Action]event.Type{
+var types = [...]event.Type{
 	tracer.ActionCreate:          event.ObjectCreate,
 	tracer.ActionOpen:            event.ObjectOpen,
 	tracer.ActionGet:             event.ObjectGet,
@@ -21,7 +20,8 @@ var types = map[tracer.Action]event.Type{
 	tracer.ActionNamespaceFree:   event.NamespaceFree,
 }
 
-var causes = map[tracer.Cause]event.Cause{
+var causes = [...]event.Cause{
+	tracer.CauseUnknown:   "",
 	tracer.CauseRMID:      event.CauseRMID,
 	tracer.CauseDetach:    event.CauseDetach,
 	tracer.CauseExit:      event.CauseExit,
@@ -29,62 +29,61 @@ var causes = map[tracer.Cause]event.Cause{
 	tracer.CauseUnlink:    event.CauseUnlink,
 }
 
-// event is t in the words of the contract. It is not numbered.
+// event is t in the words of the contract. It is not numbered, and in the room of
+// the one before.
 func (s *Stream) event(t *tracer.Event) *event.Event {
-	e := &event.Event{
-		Time:    t.Time,
-		BootNS:  int64(t.Boot),
-		Event:   types[t.Action],
-		Cause:   causes[t.Cause],
-		NS:      s.namespace(t),
-		From:    s.from(t),
-		Syscall: t.Syscall(),
-	}
+	e := &s.room.Event
+	*e = event.Event{}
+	e.Time, e.BootNS = t.Time, int64(t.Boot)
+	e.Event, e.Cause, e.Syscall = types[t.Action], causes[t.Cause], t.Syscall()
+	e.NS, e.From = s.namespace(t), s.from(t)
 	if t.Action == tracer.ActionFail {
 		e.Errno = event.ErrnoName(t.Errno)
 	}
 	if !t.Action.OfNamespace() {
-		e.Object = object(t)
+		e.Object = object(&s.room, t)
 		s.complete(e, t)
 	}
 	if t.ByKernel {
 		return e
 	}
-	cgroup, _ := s.resolver.Cgroup(t.CgroupID, int(t.PID))
-	e.Process = process(t, cgroup)
 	if t.Nr >= 0 {
 		e.ABI = t.ABI.String()
 	}
-	if c, ok := nsresolve.ParseCgroup(cgroup); ok {
-		e.Container = &event.Container{ID: c.ID, Runtime: c.Runtime}
-	}
+	c := s.cgroup(t)
+	e.Process, e.Container = s.parts.process(t, c.path), c.container
 	return e
 }
 
-func object(t *tracer.Event) *event.Object {
+// noFlags are those where no call asked for any.
+var noFlags = []string{}
+
+func object(room *event.Room, t *tracer.Event) *event.Object {
 	kind := t.Kind.String()
-	o := &event.Object{Kind: kind, Key: event.Key(t.Key), Mode: event.ModeOf(t.Flags), Flags: []string{}}
+	o, n := &room.Object, &room.Numbers
+	*o = event.Object{}
+	o.Kind, o.Key, o.Mode, o.Flags = kind, event.Key(t.Key), event.ModeOf(t.Flags), noFlags
 	if fromWithin(t) {
 		o.Flags = event.FlagNames(kind, t.Flags)
 	}
 	readable := t.Kind != tracer.MQ || t.Queue.Mode >= 0
 	if readable && (t.Action == tracer.ActionCreate || !t.Action.Call() && t.Known) {
-		o.UID, o.GID = ref(t.Owner), ref(t.Group)
+		o.UID, o.GID = event.Hold(&n.UID, &t.Owner), event.Hold(&n.GID, &t.Group)
 	}
 	o.Bare = !t.Action.Call() && !t.Known
 	switch {
 	case t.Kind == tracer.MQ:
-		queue(o, &t.Queue)
+		queue(o, n, &t.Queue)
 		return o
 	case t.Action != tracer.ActionFail:
-		o.ID = ref(t.ID)
+		o.ID = event.Hold(&n.ID, &t.ID)
 	}
 	switch {
 	case !t.Action.Call():
 	case t.Kind == tracer.Shm:
-		o.Size = ref(t.Size)
+		o.Size = event.Hold(&n.Size, &t.Size)
 	case t.Kind == tracer.Sem:
-		o.NSems = ref(t.Sems)
+		o.NSems = event.Hold(&n.NSems, &t.Sems)
 	}
 	return o
 }
@@ -97,13 +96,13 @@ func fromWithin(t *tracer.Event) bool {
 }
 
 // queue adds what POSIX queues have. What could not be read is not told.
-func queue(o *event.Object, q *tracer.Queue) {
+func queue(o *event.Object, n *event.Numbers, q *tracer.Queue) {
 	o.Name = q.Name
 	if q.Inode != 0 {
-		o.Inode = ref(q.Inode)
+		o.Inode = event.Hold(&n.Inode, &q.Inode)
 	}
 	if q.MaxMsg >= 0 {
-		o.MaxMsg, o.MsgSize = ref(q.MaxMsg), ref(q.MsgSize)
+		o.MaxMsg, o.MsgSize = event.Hold(&n.MaxMsg, &q.MaxMsg), event.Hold(&n.MsgSize, &q.MsgSize)
 	}
 	if q.Mode >= 0 {
 		o.Mode = event.Mode(q.Mode)
@@ -124,6 +123,7 @@ func (s *Stream) complete(e *event.Event, t *tracer.Event) {
 	}
 	if known := n.Object(e.Object); known != nil {
 		fillIn(e.Object, known)
+		s.room.Numbers.Hold(e.Object)
 	}
 }
 
@@ -148,12 +148,5 @@ func fillIn(o *event.Object, known *inventory.Object) {
 	}
 }
 
-// ref keeps a value of an event that the caller may use again.
+// ref is a value in room of its own.
 func ref[T any](v T) *T { return &v }
-
-func process(t *tracer.Event, cgroup string) *event.Process {
-	return &event.Process{
-		PID: t.PID, TID: t.TID, NSPID: t.NSPID, PPID: t.PPID, UID: t.UID, GID: t.GID,
-		Comm: t.Comm, ParentComm: t.ParentComm, CgroupID: t.CgroupID, Cgroup: cgroup, Followed: t.Followed,
-	}
-}

@@ -145,7 +145,7 @@ func (s *Stream) sight(n *snapshot.Namespace, settled map[*inventory.Namespace]b
 	case !seen || p.before(n.ID, p.died != 0):
 		next := p.after(n.ID)
 		sure := s.look.number == 0 && !seen
-		if !sure && !s.look.again(s.seen(n, identified(inode, next), event.NamespaceFound, nil)) {
+		if !sure && !s.look.again(s.seen(n, s.parts.namespace(identified(inode, next)), event.NamespaceFound, nil)) {
 			return nil, nil
 		}
 		if old := s.named(inode, p); seen && p.died == 0 {
@@ -156,8 +156,9 @@ func (s *Stream) sight(n *snapshot.Namespace, settled map[*inventory.Namespace]b
 	case p.born > n.From:
 		return nil, nil
 	}
-	ns := identified(inode, p)
-	setLabel(ns, n.Label)
+	where := identified(inode, p)
+	setLabel(&where, n.Label)
+	ns := s.parts.namespace(where)
 	if p.born == 0 && !p.found {
 		p.found = true
 		told = s.observed(told, s.seen(n, ns, event.NamespaceFound, nil))

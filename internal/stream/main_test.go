@@ -84,7 +84,7 @@ func (s *session) apply(events []*event.Event) (told []*event.Event) {
 			continue
 		}
 		s.inventory.Apply(e)
-		told = append(told, e)
+		told = append(told, e.Clone())
 	}
 	s.told = append(s.told, told...)
 	return told

@@ -30,7 +30,7 @@ const maxPast = 16
 // p and did not come before it. Ids do not tell which is older: each CPU gives
 // them from a range of its own (ns_tree_gen_id, kernel/nstree.c). Where the
 // kernel has none the caller must know whether it is another one.
-func (p space) before(id uint64, another bool) bool {
+func (p *space) before(id uint64, another bool) bool {
 	if id == 0 {
 		return p.id == 0 && another
 	}
@@ -39,7 +39,7 @@ func (p space) before(id uint64, another bool) bool {
 }
 
 // earlier is the generation that an id was, of those before p.
-func (p space) earlier(id uint64) (gen uint32, ok bool) {
+func (p *space) earlier(id uint64) (gen uint32, ok bool) {
 	i := slices.Index(p.past, id)
 	if id == 0 || i < 0 {
 		return 0, false
@@ -48,7 +48,7 @@ func (p space) earlier(id uint64) (gen uint32, ok bool) {
 }
 
 // after is the next namespace of the inode number.
-func (p space) after(id uint64) space {
+func (p *space) after(id uint64) space {
 	next := space{id: id, gen: p.gen + 1}
 	if p.gen > 0 {
 		past := p.past[max(0, len(p.past)-maxPast+1):]
@@ -57,11 +57,10 @@ func (p space) after(id uint64) space {
 	return next
 }
 
-// another reports whether t is of another namespace than the newest of its inode
+// another reports whether t is of another namespace than p, the newest of its inode
 // number, ids aside: it tells of a birth, or that one has ended. Queues outlive
 // their namespace while they are open, or their filesystem is mounted.
-func (s *Stream) another(t *tracer.Event) bool {
-	p := s.spaces[t.Namespace]
+func another(p *space, t *tracer.Event) bool {
 	switch t.Action {
 	case tracer.ActionNamespaceCreate:
 		return true
@@ -74,22 +73,25 @@ func (s *Stream) another(t *tracer.Event) bool {
 // bygone reports whether t is the end of a queue of a namespace that is not known:
 // one that ended before those in past. Nothing shows that the present one did.
 func (s *Stream) bygone(t *tracer.Event) bool {
+	if t.Kind != tracer.MQ || t.Action != tracer.ActionRemove {
+		return false
+	}
 	p, seen := s.spaces[t.Namespace]
 	_, past := p.earlier(t.NamespaceID)
-	return seen && !past && t.Kind == tracer.MQ && t.Action == tracer.ActionRemove && p.id != t.NamespaceID
+	return seen && !past && p.id != t.NamespaceID
 }
 
 // succession tells the end of a namespace that was not seen to end, when t shows
 // that another one has its inode number. What was in it is gone too.
-func (s *Stream) succession(t *tracer.Event, inode uint32, id uint64, another bool) []*event.Event {
+func (s *Stream) succession(told []*event.Event, t *tracer.Event, inode uint32, id uint64, another bool) []*event.Event {
+	if inode == 0 {
+		return told
+	}
 	old, known := s.spaces[inode]
-	if s.bygone(t) && inode == t.Namespace {
-		return nil
+	if !known || old.died != 0 || !old.before(id, another) || s.bygone(t) && inode == t.Namespace {
+		return told
 	}
-	if !known || inode == 0 || old.died != 0 || !old.before(id, another) {
-		return nil
-	}
-	return s.end(s.named(inode, old), event.ObservedReuse, t.Time, t.Boot)
+	return append(told, s.end(s.named(inode, old), event.ObservedReuse, t.Time, t.Boot)...)
 }
 
 // next is the namespace that has taken over an inode number.
@@ -121,18 +123,17 @@ func (s *Stream) end(ns *event.Namespace, how event.Observed, at time.Time, boot
 
 // replaced tells of objects that e shows to be gone: another one has their id, or
 // their name.
-func (s *Stream) replaced(e *event.Event) []*event.Event {
+func (s *Stream) replaced(told []*event.Event, e *event.Event) []*event.Event {
 	n := s.inventory.Find(e.NS)
 	if n == nil {
-		return nil
+		return told
 	}
-	var events []*event.Event
 	for _, o := range n.ReplacedBy(e) {
-		events = s.observed(events, &event.Event{
+		told = s.observed(told, &event.Event{
 			Event: endOfListed(o), Observed: event.ObservedReuse, Time: e.Time, BootNS: e.BootNS, NS: e.NS, Object: describe(o),
 		})
 	}
-	return events
+	return told
 }
 
 // marked says whether e marks a segment once more: IPC_RMID of one that is marked
@@ -167,6 +168,7 @@ func describe(o *inventory.Object) *event.Object {
 		e.ID = ref(o.ID)
 	}
 	fillIn(e, o)
+	new(event.Numbers).Hold(e) // the inventory may use those of o again
 	return e
 }
 
@@ -183,20 +185,23 @@ func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 	switch {
 	case s.bygone(t):
 		return nil
-	case !seen || p.before(t.NamespaceID, s.another(t)):
+	case !seen || p.before(t.NamespaceID, another(&p, t)):
 		p = s.next(t.Namespace, t.NamespaceID)
 		p.pid = t.PID
+		s.spaces[t.Namespace] = p
 	}
 	switch {
 	case t.Action == tracer.ActionNamespaceCreate:
 		p.born = t.Boot
+		s.spaces[t.Namespace] = p
 	case t.Action == tracer.ActionNamespaceFree:
 		p.died, p.gone = t.Boot, false
+		s.spaces[t.Namespace] = p
 	case p.id == 0 && p.pid != t.PID && fromWithin(t):
 		p.pid = t.PID
+		s.spaces[t.Namespace] = p
 		s.resolver.Recheck(uint64(t.Namespace))
 	}
-	s.spaces[t.Namespace] = p
 	if t.Action != tracer.ActionNamespaceCreate && !fromWithin(t) {
 		return s.named(t.Namespace, p) // who did it need not be in it
 	}
@@ -222,20 +227,20 @@ func (s *Stream) from(t *tracer.Event) *event.Namespace {
 // named is a namespace by the name it has, if any.
 func (s *Stream) named(inode uint32, p space) *event.Namespace {
 	ns := identified(inode, p)
-	if n := s.inventory.Find(ns); n != nil && n.Label != "" {
+	if n := s.inventory.Find(&ns); n != nil && n.Label != "" {
 		ns.Label = n.Label
-		return ns
+		return s.parts.namespace(ns)
 	}
 	if p.died != 0 {
-		return ns
+		return s.parts.namespace(ns)
 	}
 	return s.labelled(inode, p, nsresolve.Maker{})
 }
 
 func (s *Stream) labelled(inode uint32, p space, m nsresolve.Maker) *event.Namespace {
 	ns := identified(inode, p)
-	setLabel(ns, s.resolver.Label(ns.Inode, m))
-	return ns
+	setLabel(&ns, s.resolver.Label(ns.Inode, m))
+	return s.parts.namespace(ns)
 }
 
 // setLabel names a namespace, unless the label says nothing.
@@ -245,8 +250,8 @@ func setLabel(ns *event.Namespace, label string) {
 	}
 }
 
-func identified(inode uint32, p space) *event.Namespace {
-	return &event.Namespace{
+func identified(inode uint32, p space) event.Namespace {
+	return event.Namespace{
 		Inode: uint64(inode), Gen: p.gen, ID: p.id, Initial: uint64(inode) == nsresolve.InitialInode,
 	}
 }

@@ -31,6 +31,9 @@ type Stream struct {
 	spaces    map[uint32]space // by inode number: at most as many as namespaces lived at once
 	look      look
 	clock     tracer.Clock
+	told      []*event.Event // by the last call of Events
+	room      event.Room     // of the last of them
+	parts     parts
 	alive     func(id, inode uint64) (bool, error)
 
 	seq, written, filtered, found uint64
@@ -58,19 +61,27 @@ func (s *Stream) Skip() { s.filtered++ }
 // where it shows that a namespace has ended unseen. Those of a type that was not
 // asked for have no number: they are for the inventory alone, without which looks
 // would not know what to look for.
+//
+// They are there until the next call, which uses their room again: who keeps one
+// keeps a [event.Event.Clone].
 func (s *Stream) Events(t *tracer.Event) []*event.Event {
-	events := append(s.succession(t, t.From, t.FromID, false), s.succession(t, t.Namespace, t.NamespaceID, s.another(t))...)
+	events := s.succession(s.told[:0], t, t.From, t.FromID, false)
+	p := s.spaces[t.Namespace]
+	events = s.succession(events, t, t.Namespace, t.NamespaceID, another(&p, t))
 	e := s.event(t)
-	events = append(events, s.replaced(e)...)
+	events = s.replaced(events, e)
 	s.look.note(e)
 	wanted := s.filter.Wants(e, s.inventory) && !s.marked(e)
 	if !wanted || !s.filter.Names(e.Event) {
 		s.filtered++
 	}
 	if !wanted && s.filter.foreign(e) {
-		return append(events, e)
+		events = append(events, e)
+	} else {
+		events = s.pass(events, e, &s.written, wanted)
 	}
-	return s.pass(events, e, &s.written, wanted)
+	s.told = events
+	return events
 }
 
 // pass numbers an event that is wanted, and counts it.

@@ -1,0 +1,50 @@
+package inventory
+
+// index finds the System V objects of a namespace.
+type index struct {
+	msg, shm, sem map[int32]*Object
+	others        map[objectID]*Object // of kinds that a log may have
+}
+
+func newIndex() index {
+	return index{
+		msg: make(map[int32]*Object), shm: make(map[int32]*Object), sem: make(map[int32]*Object),
+		others: make(map[objectID]*Object),
+	}
+}
+
+// of are those of a kind, nil where it is another one.
+func (x *index) of(kind string) map[int32]*Object {
+	switch kind {
+	case "msg":
+		return x.msg
+	case "shm":
+		return x.shm
+	case "sem":
+		return x.sem
+	}
+	return nil
+}
+
+func (x *index) find(id objectID) *Object {
+	if m := x.of(id.kind); m != nil {
+		return m[id.id]
+	}
+	return x.others[id]
+}
+
+func (x *index) add(o *Object) {
+	if m := x.of(o.Kind); m != nil {
+		m[o.ID] = o
+	} else {
+		x.others[o.id()] = o
+	}
+}
+
+func (x *index) remove(o *Object) {
+	if m := x.of(o.Kind); m != nil {
+		delete(m, o.ID)
+	} else {
+		delete(x.others, o.id())
+	}
+}
