@@ -69,8 +69,8 @@ func TestKernelDoctor(t *testing.T) {
 	}
 }
 
-// TestKernelOverhead: what is measured is there, and nothing is left of it.
-func TestKernelOverhead(t *testing.T) {
+// TestOverhead: what is measured is there, and nothing is left of it.
+func TestOverhead(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	before := list(t)
 	out, err := exec.Command("ipctrace", "doctor", "--overhead", "--json").Output()
