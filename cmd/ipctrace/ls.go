@@ -111,7 +111,7 @@ func (l *lister) run(c *cobra.Command) error {
 	if err := l.complete(c.Flags()); err != nil {
 		return err
 	}
-	found, err := snapshot.Take(c.Context(), nsresolve.New(snapshot.Options(nsresolve.Options{})))
+	found, err := snapshot.TakeAll(c.Context(), nsresolve.New(snapshot.Options(nsresolve.Options{})))
 	if err != nil {
 		return cannot{err}
 	}

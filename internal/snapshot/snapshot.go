@@ -36,8 +36,8 @@ type Snapshot struct {
 type Namespace struct {
 	nsresolve.Namespace
 	Objects []sysvipc.Object
-	Limits  sysvipc.Limits
-	MQ      error // why POSIX queues could not be listed
+	Limits  sysvipc.Limits // of TakeAll
+	MQ      error          // why POSIX queues could not be listed
 	From,
 	To time.Duration
 
@@ -49,7 +49,14 @@ type Namespace struct {
 // Take takes a snapshot. A namespace that dies while it is taken is not in it.
 // Each is open only while it is read, so that it dies at most a moment later
 // than it would have. The error is that of the scan, or of ctx.
-func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
+func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) { return take(ctx, r, false) }
+
+// TakeAll takes one with the limits of each namespace.
+func TakeAll(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
+	return take(ctx, r, true)
+}
+
+func take(ctx context.Context, r *nsresolve.Resolver, limits bool) (*Snapshot, error) {
 	var clock tracer.Clock
 	s := &Snapshot{From: clock.Boot()}
 	scan, err := r.Scan(ctx)
@@ -62,6 +69,7 @@ func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
 		return nil, err
 	}
 	defer reader.Close()
+	reader.Limits = limits
 	s.Namespaces = make([]Namespace, 0, len(scan.Namespaces))
 	for _, found := range scan.Namespaces {
 		if err := ctx.Err(); err != nil {

@@ -15,8 +15,8 @@ var ErrPrivilege = errors.New("looking into an IPC namespace needs CAP_SYS_ADMIN
 // Namespace is what is in an IPC namespace.
 type Namespace struct {
 	Objects []Object
-	Limits  Limits
-	MQ      error // why POSIX queues could not be listed, or not all; nil: they are in Objects
+	Limits  Limits // where they were asked for
+	MQ      error  // why POSIX queues could not be listed, or not all; nil: they are in Objects
 }
 
 // Reader looks into IPC namespaces, one after the other, on a thread of its own.
@@ -26,13 +26,19 @@ type Namespace struct {
 // whatever /proc is called through. So the thread moves into the namespace, and
 // home again before Read returns: nothing of it is kept.
 type Reader struct {
+	// Limits: also read how much a namespace may hold. The kernel keeps the files
+	// that tell it, of all namespaces, in one chain (fs/proc/proc_sysctl.c): where
+	// there are thousands, to open one takes longer than all else.
+	Limits bool
+
 	visits chan visit    // nil: no thread
 	ended  chan struct{} // closed when the thread has let go of all
 }
 
 type visit struct {
-	ns   *os.File
-	done chan<- result
+	ns     *os.File
+	limits bool
+	done   chan<- result
 }
 
 type result struct {
@@ -78,7 +84,7 @@ func (r *Reader) Read(ns *os.File) (Namespace, error) {
 		}
 	}
 	done := make(chan result)
-	r.visits <- visit{ns, done}
+	r.visits <- visit{ns, r.Limits, done}
 	got := <-done
 	if got.away {
 		r.visits = nil
@@ -86,13 +92,15 @@ func (r *Reader) Read(ns *os.File) (Namespace, error) {
 	return got.namespace, got.err
 }
 
-// Read looks into one namespace. Who looks into many takes a [Reader].
+// Read looks into one namespace, with its limits. Who looks into many takes a
+// [Reader].
 func Read(ns *os.File) (Namespace, error) {
 	r, err := NewReader()
 	if err != nil {
 		return Namespace{}, err
 	}
 	defer r.Close()
+	r.Limits = true
 	return r.Read(ns)
 }
 
@@ -105,7 +113,7 @@ func serve(visits <-chan visit, begun chan<- error) {
 	}
 	defer home.Close()
 	for v := range visits {
-		got := look(v.ns, home)
+		got := look(v, home)
 		v.done <- got
 		if got.away {
 			return
@@ -113,18 +121,18 @@ func serve(visits <-chan visit, begun chan<- error) {
 	}
 }
 
-// look goes into ns and comes home. To go home takes the same right as to go
+// look goes into a namespace and comes home. To go home takes the same right as to go
 // anywhere else, which the root of a user namespace does not have on a
 // namespace from outside of it: that thread has done its work.
-func look(ns, home *os.File) (got result) {
-	if same(ns, home) {
-		got.namespace, got.err = here()
+func look(v visit, home *os.File) (got result) {
+	if same(v.ns, home) {
+		got.namespace, got.err = here(v.limits)
 		return got
 	}
-	if err := setns(ns); err != nil {
+	if err := setns(v.ns); err != nil {
 		return result{err: err}
 	}
-	got.namespace, got.err = here()
+	got.namespace, got.err = here(v.limits)
 	got.away = unix.Setns(int(home.Fd()), unix.CLONE_NEWIPC) != nil
 	return got
 }
@@ -147,13 +155,16 @@ func same(a, b *os.File) bool {
 }
 
 // here is all that there is in the calling thread's own namespace.
-func here() (Namespace, error) {
+func here(withLimits bool) (Namespace, error) {
 	objects, err := Here()
 	if err != nil {
 		return Namespace{}, err
 	}
 	queues, err := queues()
 	n := Namespace{Objects: append(objects, queues...), MQ: err}
+	if !withLimits {
+		return n, nil
+	}
 	n.Limits = limits(n.Objects)
 	n.Limits.QueuesMax.Known = n.Limits.QueuesMax.Known && n.MQ == nil
 	return n, nil

@@ -26,6 +26,7 @@ func newReader(t testing.TB) *sysvipc.Reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
+	r.Limits = true
 	return r
 }
 
