@@ -194,8 +194,12 @@ func (p *player) apply(e *event.Event) bool {
 		if !p.filter.Wants(e, known) {
 			return false
 		}
+		if !p.filter.Names(e.Event) {
+			known.Note(e)
+			return false
+		}
 		known.Apply(e)
-		return p.filter.Names(e.Event)
+		return true
 	case !slices.Contains(event.Types, e.Event):
 		known.Apply(e)
 		return e.Event == event.TraceStart || e.Event == event.TraceStop || e.Event == event.TraceLost || p.filter.Empty()

@@ -62,7 +62,4 @@ func (e *Event) cutWords() {
 func (s *Start) cutWords() {
 	cut(maxWord, &s.Tool, &s.Host, &s.BootID, &s.Kernel, &s.Arch, &s.Tier)
 	s.Gaps, s.Filters = cutTexts(s.Gaps, maxPath), cutTexts(s.Filters, maxFilter)
-	if s.Log != nil {
-		cut(maxWord, &s.Log.ID, &s.Log.After)
-	}
 }

@@ -244,6 +244,7 @@ type Start struct {
 // sealed.
 type Log struct {
 	ID    string `json:"id"`    // drawn at random when the log was begun, in hexadecimal
+	File  string `json:"file"`  // the name of the file, as the log was opened, without its directory; any bytes; "": it has none
 	Part  uint32 `json:"part"`  // 1, 2, …: files, one after the other
 	After string `json:"after"` // hash of the seal before; "" where there is none
 	Torn  *Torn  `json:"torn"`  // nil: the log ended with a whole line

@@ -559,16 +559,16 @@ var elsewhere = []example{
 				Tool: "ipctrace v1.0.0", Host: "web-1", BootID: "0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77", Kernel: "6.18.5",
 				Arch: "x86_64", Tier: "fentry", ClockOffsetNS: 1783999997000000123,
 				Log: &event.Log{
-					ID: "8c1f6c3ce0a94d53b1f6d0f0a5a27c41", Part: 2, After: sealed,
-					Torn: &event.Torn{File: "trace.jsonl.torn-1024", Bytes: 88, SHA256: publicKey},
+					ID: "8c1f6c3ce0a94d53b1f6d0f0a5a27c41", File: "trace.jsonl", Part: 2, After: sealed,
+					Torn: &event.Torn{File: "trace.jsonl.torn-8c1f6c3c-1-1024", Bytes: 88, SHA256: publicKey},
 				},
 			}
 		}),
 		`{"v":1,"seq":1,"time":"2026-07-14T04:33:27.000000123Z","boot_ns":3610000000000,"event":"trace.start",` +
 			`"start":{"tool":"ipctrace v1.0.0","host":"web-1","boot_id":"0b8a3e60-5f0c-4a0e-9d5e-0d4c1f8b2a77","kernel":"6.18.5",` +
 			`"arch":"x86_64","tier":"fentry","gaps":[],"filters":[],"namespaces":0,"objects":0,"unreadable":0,` +
-			`"clock_offset_ns":1783999997000000123,"log":{"id":"8c1f6c3ce0a94d53b1f6d0f0a5a27c41","part":2,"after":"` + sealed +
-			`","torn":{"file":"trace.jsonl.torn-1024","bytes":88,"sha256":"` + publicKey + `"}}}}`,
+			`"clock_offset_ns":1783999997000000123,"log":{"id":"8c1f6c3ce0a94d53b1f6d0f0a5a27c41","file":"trace.jsonl","part":2,"after":"` + sealed +
+			`","torn":{"file":"trace.jsonl.torn-8c1f6c3c-1-1024","bytes":88,"sha256":"` + publicKey + `"}}}}`,
 	},
 	{
 		"trace.state",

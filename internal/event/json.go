@@ -78,6 +78,21 @@ func (ob *Object) UnmarshalJSON(b []byte) error {
 }
 
 // UnmarshalJSON takes text that is no Unicode from its <name>_hex.
+func (l *Log) UnmarshalJSON(b []byte) error {
+	type plain Log
+	line := struct {
+		*plain
+		File foreign `json:"file_hex"`
+	}{plain: (*plain)(l)}
+	if err := json.Unmarshal(b, &line); err != nil {
+		return err
+	}
+	line.File.replace(&l.File, maxPath)
+	cut(maxWord, &l.ID, &l.After)
+	return nil
+}
+
+// UnmarshalJSON takes text that is no Unicode from its <name>_hex.
 func (t *Torn) UnmarshalJSON(b []byte) error {
 	type plain Torn
 	line := struct {
@@ -376,6 +391,9 @@ func (s *Start) fields(o *object) {
 
 func (l *Log) fields(o *object) {
 	o.text(`,"id":`, l.ID)
+	if l.File != "" {
+		o.foreign(`,"file":`, l.File)
+	}
 	o.uint(`,"part":`, uint64(l.Part))
 	o.known(`,"after":`, l.After)
 	if l.Torn != nil {

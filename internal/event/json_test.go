@@ -128,7 +128,7 @@ func TestNames(t *testing.T) {
 		"start":      "object", "start.tool": "string", "start.host": "string", "start.boot_id": "string",
 		"start.kernel": "string", "start.arch": "string", "start.tier": "string", "start.gaps": "array",
 		"start.filters": "array", "start.namespaces": "number", "start.unreadable": "number", "start.clock_offset_ns": "number",
-		"start.objects": "number", "start.log": "object", "start.log.id": "string", "start.log.part": "number",
+		"start.objects": "number", "start.log": "object", "start.log.id": "string", "start.log.file": "string", "start.log.part": "number",
 		"start.log.after": "string", "start.log.torn": "object", "start.log.torn.file": "string",
 		"start.log.torn.bytes": "number", "start.log.torn.sha256": "string",
 		"stop": "object", "stop.reason": "string", "stop.produced": "number", "stop.delivered": "number",

@@ -44,7 +44,7 @@ func TestSchemaNames(t *testing.T) {
 	for _, kind := range []string{"shm", "mq"} {
 		e := every(kind)
 		for _, text := range []*string{
-			&e.NS.Label, &e.From.Label, &e.Object.Name, &e.Process.Comm, &e.Process.ParentComm, &e.Process.Cgroup, &e.Start.Log.Torn.File,
+			&e.NS.Label, &e.From.Label, &e.Object.Name, &e.Process.Comm, &e.Process.ParentComm, &e.Process.Cgroup, &e.Start.Log.File, &e.Start.Log.Torn.File,
 			&e.History.LastUser.Comm, &e.History.LastUser.ParentComm, &e.History.LastUser.Cgroup,
 		} {
 			*text = "\xff"
@@ -157,7 +157,7 @@ func TestSchemaRequired(t *testing.T) {
 		"process":         {"namespace.state", "object.state"},
 		"history.boot_ns": all, "history.marked": all, "history.opens": all, "history.last_user": all,
 		"history.last_user.ns_pid": all, "history.last_user.cgroup": all,
-		"lost.stage": all, "start.log": all, "start.log.after": all, "start.log.torn": all,
+		"lost.stage": all, "start.log": all, "start.log.file": all, "start.log.after": all, "start.log.torn": all,
 	}
 	for _, x := range append(session, elsewhere...) {
 		for path := range names(t, []byte(x.line)) {

@@ -82,7 +82,7 @@ func (v *Inventory) Apply(e *event.Event) {
 		v.blind = e.Start.Tier == syscallTier
 	}
 	if e.Event.IsState() {
-		v.restore(e)
+		v.restore(e, true)
 		return
 	}
 	if !v.totals.count(e) {
@@ -100,6 +100,9 @@ func (v *Inventory) Apply(e *event.Event) {
 
 // Note takes in an event that nobody asked to be told: it counts as none.
 func (v *Inventory) Note(e *event.Event) {
+	if e.Event.IsState() {
+		v.restore(e, false)
+	}
 	if e.NS != nil && v.totals.of(e.Event) != nil {
 		v.take(e)
 	}

@@ -84,28 +84,54 @@ func (o *Object) first() event.Type {
 	return event.ObjectMark
 }
 
-// restore takes in what another inventory told. What is known is known better.
-func (v *Inventory) restore(e *event.Event) {
-	h := e.History
-	switch {
-	case e.NS == nil || h == nil || v.Has(e):
-	case e.Event == event.NamespaceState:
-		v.totals.count(&event.Event{Event: event.NamespaceFound, Observed: event.ObservedSnapshot})
-		n := v.namespace(e)
-		n.seen(e)
-		n.First, n.Last = h.Time, h.Time
-		n.From, n.Maker = e.From, e.Process
-		switch h.First {
-		case event.NamespaceCreate:
-			n.Born = h.Time
-		case event.NamespaceFound:
-			n.Existing = true
+// restore takes in what another inventory told. Of what is known, it may know more:
+// what looks have told it since.
+func (v *Inventory) restore(e *event.Event, counts bool) {
+	count := func(t event.Type) {
+		if counts {
+			v.totals.count(&event.Event{Event: t, Observed: event.ObservedSnapshot})
 		}
+	}
+	switch {
+	case e.State != nil && len(v.namespaces) == 0:
+		v.totals.ForgottenObjects += e.State.Forgotten
+	case e.NS == nil || e.History == nil:
+	case v.Has(e):
+		if o := v.Find(e.NS).Object(e.Object); o != nil {
+			o.learn(e.Object)
+		}
+	case e.Event == event.NamespaceState:
+		count(event.NamespaceFound)
+		v.namespace(e).restore(e)
 	case identified(e.Object):
-		v.totals.count(&event.Event{Event: event.ObjectFound, Observed: event.ObservedSnapshot})
+		count(event.ObjectFound)
 		o := v.add(v.namespace(e), e)
 		o.restore(e)
 		v.index(o)
+	}
+}
+
+func (n *Namespace) restore(e *event.Event) {
+	h := e.History
+	n.seen(e)
+	n.First, n.Last = h.Time, h.Time
+	n.From, n.Maker = e.From, e.Process
+	switch h.First {
+	case event.NamespaceCreate:
+		n.Born = h.Time
+	case event.NamespaceFound:
+		n.Existing = true
+	}
+}
+
+// learn takes in facts that are not known yet.
+func (o *Object) learn(told *event.Object) {
+	if !o.Known && !told.Bare {
+		o.Key = told.Key
+		o.know(told)
+	}
+	if o.State == nil {
+		o.State = told.State
 	}
 }
 

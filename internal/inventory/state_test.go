@@ -126,3 +126,32 @@ func TestStatesDisagree(t *testing.T) {
 		consistent(t, w, Limits{}.orDefault())
 	}
 }
+
+// TestStateTellsMore: who told it may have seen more of an object than the events did.
+func TestStateTellsMore(t *testing.T) {
+	opened := life(1, event.ObjectOpen, "shm", 1)
+	v, w := applied(Limits{}, opened), applied(Limits{}, opened)
+	w.Refresh(life(2, event.ObjectFound, "shm", 1))
+	check(t, []string{"shm 1 existing unknown"}, states(v))
+	totals := v.Totals()
+	restored(t, v, told(w, 5))
+	check(t, states(w), states(v))
+	check(t, totals, v.Totals())
+}
+
+// TestStateNoted: what nobody asked for is known, and counts as nothing.
+func TestStateNoted(t *testing.T) {
+	v := New(Limits{})
+	for e := range applied(Limits{}, life(1, event.ObjectCreate, "shm", 1)).State() {
+		v.Note(e)
+	}
+	check(t, []string{"shm 1 by p1"}, states(v))
+	check(t, Totals{}, v.Totals())
+}
+
+// TestStateForgot: what was forgotten before is, only where nothing else is known.
+func TestStateForgot(t *testing.T) {
+	state := &event.Event{Event: event.TraceState, State: &event.Extent{Forgotten: 3}}
+	check(t, uint64(3), applied(Limits{}, state).Totals().ForgottenObjects)
+	check(t, uint64(0), applied(Limits{}, life(1, event.ObjectCreate, "shm", 1), state).Totals().ForgottenObjects)
+}

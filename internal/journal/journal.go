@@ -124,12 +124,13 @@ func (j *Journal) Write(e *event.Event) error {
 // Who reads it without those before needs to know.
 func (j *Journal) Stateless() bool { return j.queue.stateless.Load() != nil }
 
-// Tell tells the part that has begun last what is there. Where there is no room for
-// all of it, it stays [Journal.Stateless].
+// Tell tells the part that has begun last what is there, or as much as there is
+// room for.
 func (j *Journal) Tell(state iter.Seq[*event.Event]) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	begin := j.queue.stateless.Load()
+	defer j.queue.stateless.CompareAndSwap(begin, nil) // unless another has begun meanwhile
 	for e := range state {
 		if j.queue.full() && !j.queue.stalled {
 			j.awaitRoom()
@@ -140,7 +141,6 @@ func (j *Journal) Tell(state iter.Seq[*event.Event]) error {
 		j.queue.tell(e, begin)
 		signal(j.wake)
 	}
-	j.queue.stateless.CompareAndSwap(begin, nil) // unless another has begun meanwhile
 	return nil
 }
 

@@ -34,9 +34,9 @@ func (c *complete) named(base string) bool {
 // logrotate name them.
 var partSuffix = regexp.MustCompile(`^[.-][0-9]+(\.gz|\.zst)?$`)
 
-// parts are those in a directory of logs that are called base, also if others have
-// named them: each log's in their order, the log that was begun last at the end. What only
-// looks like one, or other users have put there, is none.
+// parts are those in a directory of logs that were recorded as base, also if others
+// have named them since: each log's in their order, the log that was begun last at
+// the end. What only looks like one, or other users have put there, is none.
 func (d *directory) parts(base string) ([]complete, error) {
 	names, err := d.names()
 	if err != nil {
@@ -53,7 +53,11 @@ func (d *directory) parts(base string) ([]complete, error) {
 			continue
 		}
 		log := *e.Start.Log
-		parts = append(parts, complete{name, log, e.Time})
+		c := complete{name, log, e.Time}
+		if log.File != base && !c.named(base) {
+			continue
+		}
+		parts = append(parts, c)
 		if at, ok := begun[log.ID]; !ok || e.Time.Before(at) {
 			begun[log.ID] = e.Time
 		}

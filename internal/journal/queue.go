@@ -145,7 +145,8 @@ func (q *queue) tell(e, begin *event.Event) {
 }
 
 // seal appends a blank one for the lines since the last. If it ends the part, the
-// next begins.
+// next begins: at the time of what has ended this one, for what comes may have
+// happened long before it is read.
 func (q *queue) seal(late, ends bool, at time.Time) {
 	wall, boot := q.now()
 	from := len(q.batch.bytes)
@@ -163,7 +164,7 @@ func (q *queue) seal(late, ends bool, at time.Time) {
 	log, start := q.log, q.start
 	start.Log = &log
 	q.size, q.state, q.begun = 0, 0, at
-	begin := &event.Event{Time: wall, BootNS: int64(boot), Event: event.TraceStart, Start: &start}
+	begin := &event.Event{Time: at, BootNS: int64(boot - wall.Sub(at)), Event: event.TraceStart, Start: &start}
 	q.line(begin)
 	q.stateless.Store(begin)
 }

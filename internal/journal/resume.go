@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"golang.org/x/sys/unix"
 )
 
 // ending is where a log goes on.
@@ -27,20 +28,20 @@ type ending struct {
 	parts    []string  // names of those that are complete, the oldest first, where the log rotates
 }
 
-// fresh is the ending of nothing.
-func fresh() (*ending, error) {
+// fresh is the ending of nothing, in a file of that name.
+func fresh(file string) (*ending, error) {
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
 		return nil, err
 	}
-	return &ending{log: event.Log{ID: hex.EncodeToString(id), Part: 1}, chain: newChain()}, nil
+	return &ending{log: event.Log{ID: hex.EncodeToString(id), File: file, Part: 1}, chain: newChain()}, nil
 }
 
 // resume finds where the log goes on, and makes sure that its end is whole. Not
 // before is half a line at the end touched.
 func (t *target) resume(cfg *Config) (*ending, error) {
 	if !t.regular {
-		return fresh()
+		return fresh("")
 	}
 	whole, err := lineStart(t.file, t.size)
 	if err != nil {
@@ -55,10 +56,11 @@ func (t *target) resume(cfg *Config) (*ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.setAside(whole); err != nil {
+	aside := t.asideName(whole, &end.log)
+	if err := t.setAside(whole, aside); err != nil {
 		return nil, fmt.Errorf("half a line at the end of %s: %w", t.base, err)
 	}
-	if end.log.Torn, err = t.aside(); err != nil {
+	if end.log.Torn, err = t.aside(aside); err != nil {
 		return nil, err
 	}
 	end.compare(cfg)
@@ -85,12 +87,14 @@ func (end *ending) compare(cfg *Config) {
 	}
 }
 
-// asideName is where half a line is kept that the log ended with.
-func (t *target) asideName() string { return fmt.Sprintf("%s.torn-%d", t.base, t.size) }
+// asideName is where half a line is kept that the log ended with, in this part of it.
+func (t *target) asideName(from int64, log *event.Log) string {
+	return fmt.Sprintf("%s.torn-%.8s-%d-%d", t.base, log.ID, log.Part, from)
+}
 
 // setAside takes half a line off the end, behind what others left there that died
 // before they could tell of it.
-func (t *target) setAside(from int64) error {
+func (t *target) setAside(from int64, name string) error {
 	if from == t.size {
 		return nil
 	}
@@ -102,7 +106,7 @@ func (t *target) setAside(from int64) error {
 		return err
 	}
 	t.size = from
-	file, err := t.dir.open(t.asideName(), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := t.dir.open(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -122,8 +126,7 @@ const mostAside = 64 << 20
 
 // aside is half a line of which the log does not tell yet: the file ends where it
 // was taken off.
-func (t *target) aside() (*event.Torn, error) {
-	name := t.asideName()
+func (t *target) aside(name string) (*event.Torn, error) {
 	stat, err := t.dir.stat(name)
 	if err != nil || !ownFile(stat) {
 		return nil, nil //nolint:nilerr // there is none
@@ -189,12 +192,16 @@ func (t *target) afterLastPart(cfg *Config) (*ending, error) {
 		return nil, err
 	}
 	if len(parts) == 0 {
-		return fresh()
+		return fresh(t.base)
 	}
 	last := parts[len(parts)-1]
 	file, err := t.dir.open(last.name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("another ipctrace still records into %s: send it SIGHUP, or end it", last.name)
+		return nil, errors.Join(err, file.Close())
 	}
 	content, err := uncompressed(file)
 	if err != nil {
@@ -208,7 +215,13 @@ func (t *target) afterLastPart(cfg *Config) (*ending, error) {
 	if end.unsealed > 0 {
 		cfg.Warn(fmt.Sprintf("%s ends with %d lines that nothing vouches for: to have them sealed it should have kept its name", last.name, end.unsealed))
 	}
-	log := event.Log{ID: last.log.ID, Part: last.log.Part + 1, After: end.log.After}
+	if !end.sealed { // nothing to go on behind
+		return fresh(t.base)
+	}
+	if !last.named(t.base) {
+		cfg.Warn(cfg.name() + " goes on behind " + last.name)
+	}
+	log := event.Log{ID: last.log.ID, File: t.base, Part: last.log.Part + 1, After: end.log.After}
 	return &ending{log: log, chain: newChain(), key: end.key, sealed: end.sealed}, nil
 }
 

@@ -123,7 +123,7 @@ func ownAlone(name string, stat *unix.Stat_t) error {
 // openTarget opens what a log is to be kept in, and finds where it goes on.
 func openTarget(cfg *Config) (*target, *ending, error) {
 	if cfg.File == "" {
-		end, err := fresh()
+		end, err := fresh("")
 		return &target{out: cfg.Out, part: 1}, end, err
 	}
 	t, err := openFile(cfg.File)
