@@ -26,6 +26,7 @@ type scale struct {
 	population population    // in which memory is measured
 	namespaces []int
 	processes  []int
+	idle       time.Duration // how long it is looked at when nothing happens
 }
 
 type population struct{ namespaces, objects int } // objects in each
@@ -34,14 +35,14 @@ var full = scale{
 	limit: 10 * time.Minute, rounds: 9, calls: 300_000, slowCalls: 3000,
 	rates: []int{1000, 10_000, 100_000, 500_000}, paced: 200 * time.Millisecond, flood: 10_000_000,
 	seeing: map[int]int{1: 3, 100: 100, 10_000: 10_000, 500_000: 500_000}, bench: "200ms",
-	population: population{1000, 100}, namespaces: []int{1, 10, 100, 1000, 10_000}, processes: []int{100, 1000, 5000, 20_000},
+	population: population{1000, 100}, namespaces: []int{1, 10, 100, 1000, 10_000}, processes: []int{100, 1000, 5000, 20_000}, idle: 2 * time.Second,
 }
 
 var quick = scale{
 	limit: time.Minute, rounds: 3, calls: 100_000, slowCalls: 300,
 	rates: []int{1000, 100_000}, paced: 50 * time.Millisecond, flood: 1_000_000,
-	seeing: map[int]int{1: 1, 100: 50, 10_000: 5000, 500_000: 200_000}, bench: "50ms",
-	population: population{100, 100}, namespaces: []int{1, 10, 100}, processes: []int{100, 1000},
+	seeing: map[int]int{1: 2, 100: 50, 10_000: 5000, 500_000: 200_000}, bench: "50ms",
+	population: population{100, 100}, namespaces: []int{1, 10, 100}, processes: []int{100, 1000}, idle: time.Second,
 }
 
 // bench is a run of this program.
@@ -106,7 +107,7 @@ func (b *bench) measure(ctx context.Context) *report {
 	defer b.empty.Close()
 	r := &report{bench: b}
 	for _, part := range []func(context.Context, *report){
-		b.measureCost, b.measureLoss, b.measureUnrelated,
+		b.measureCost, b.measureLoss, b.measureUnrelated, b.measureSeeing, b.measureStall, b.measureMemory, b.measureUserSpace, b.measureScale,
 	} {
 		part(ctx, r)
 	}

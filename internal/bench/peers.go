@@ -69,10 +69,10 @@ func peer(argv []string) error {
 	return unix.Exec(argv[0], argv, os.Environ())
 }
 
-// inPeerRole is the command that runs a peer.
-func inPeerRole(argv ...string) ([]string, error) {
+// inRole is the command that has this program play a role.
+func inRole(role string, args ...string) ([]string, error) {
 	self, err := os.Executable()
-	return append([]string{self, "peer"}, argv...), err
+	return append([]string{self, role}, args...), err
 }
 
 // script is what ipctrace tells of a call at least: who, in which namespace, and
@@ -89,7 +89,7 @@ func (b *bench) bpftrace(ctx context.Context, do func(*tool) error) (lost, print
 	}
 	file, remove := b.scratch("bpftrace.out")
 	defer remove()
-	argv, err := inPeerRole(b.peers.bpftrace.path, "-o", file, "-e", script)
+	argv, err := inRole("peer", b.peers.bpftrace.path, "-o", file, "-e", script)
 	if err != nil {
 		return 0, 0, err
 	}

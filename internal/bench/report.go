@@ -189,11 +189,3 @@ func number(v float64) string {
 	}
 	return digits
 }
-
-func percent(parts []float64) []float64 {
-	out := make([]float64, len(parts))
-	for i, p := range parts {
-		out[i] = 100 * p
-	}
-	return out
-}

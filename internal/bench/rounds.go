@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"iter"
 	"math"
+	"strings"
 )
 
 // A variant is one of the things that are compared. It yields numbers by name.
@@ -81,3 +83,14 @@ func (s *series) added(variant, number string) []float64 {
 
 // bare is the variant with nothing attached.
 const bare = "nothing attached"
+
+// names are those of a variant's numbers that end with something, without it.
+func (s *series) names(variant, end string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range s.values[variant] {
+			if name, ok := strings.CutSuffix(name, end); ok && !yield(name) {
+				return
+			}
+		}
+	}
+}

@@ -19,6 +19,15 @@ func summarize(values []float64) figure {
 	return figure{median: quantile(v, 0.5), low: quantile(v, 0.25), high: quantile(v, 0.75), n: len(v)}
 }
 
+// mean is NaN of none.
+func mean(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
 // quantile of sorted values, between two of them in proportion; NaN of none.
 func quantile(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
@@ -55,3 +64,13 @@ func over(a, b []float64) []float64 {
 		return a / b
 	})
 }
+
+func scaled(values []float64, by float64) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = v * by
+	}
+	return out
+}
+
+func percent(parts []float64) []float64 { return scaled(parts, 100) }

@@ -44,12 +44,10 @@ func (s *said) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last is the line said last.
-func (s *said) last() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(s.text.String()), "\n")
-	return lines[len(lines)-1]
+// words are the beginning of it, in one line.
+func (s *said) words() string {
+	words := strings.Join(strings.Fields(s.String()), " ")
+	return words[:min(len(words), 300)]
 }
 
 func (s *said) String() string {
@@ -111,7 +109,7 @@ func (t *tool) ended() bool {
 func (t *tool) failed(how string) error {
 	_ = t.cmd.Process.Kill() // or it is gone
 	_ = t.cmd.Wait()
-	return fmt.Errorf("%s %s: %s", t.name, how, t.said.last())
+	return fmt.Errorf("%s %s: %s", t.name, how, t.said.words())
 }
 
 // stop has it end as Ctrl-C does, with all it still has to write.
@@ -122,7 +120,7 @@ func (t *tool) stop() error {
 		return err
 	}
 	if err := t.cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w: %s", t.name, err, t.said.last())
+		return fmt.Errorf("%s: %w: %s", t.name, err, t.said.words())
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (b *bench) measureUnrelated(ctx context.Context, r *report) {
 	defer p.Close()
 	call := func() (numbers, error) {
 		got, err := p.run(order{Call: "getppid", Calls: b.calls})
-		return numbers{"ns": got.Median}, err
+		return numbers{"ns": got.Cost}, err
 	}
 	tier := func(name string) func(context.Context) (numbers, error) {
 		return func(ctx context.Context) (numbers, error) {
