@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -21,6 +19,9 @@ const (
 	queueKey = 0x4e504331
 	missKey  = 0x49000000
 )
+
+// rest is what a tracer gets to write down what a burst was.
+const rest = 100 * time.Millisecond
 
 // caller is the thread that makes the calls of a producer.
 type caller struct {
@@ -117,6 +118,9 @@ func (c *caller) obey(o order) (pace, error) {
 	var sum int64
 	began := c.clock.now()
 	for done := 0; done < o.Calls; done += o.Batch {
+		if o.Burst > 0 && done > 0 && done%o.Burst == 0 {
+			time.Sleep(rest)
+		}
 		c.wait(began, done, o.Rate)
 		if err := c.move(); err != nil {
 			return pace{}, err
@@ -139,9 +143,9 @@ func (c *caller) obey(o order) (pace, error) {
 func (c *caller) call(name string) (func(), error) {
 	switch name {
 	case "msgget":
-		return func() { unix.RawSyscall(unix.SYS_MSGGET, queueKey, 0, 0) }, nil
+		return func() { _, _, _ = unix.RawSyscall(unix.SYS_MSGGET, queueKey, 0, 0) }, nil
 	case "getppid":
-		return func() { unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0) }, nil
+		return func() { _, _, _ = unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0) }, nil
 	case "miss":
 		return c.miss, nil
 	}
@@ -150,7 +154,7 @@ func (c *caller) call(name string) (func(), error) {
 
 // miss calls with a key that only this call has, and notes when it returned.
 func (c *caller) miss() {
-	unix.RawSyscall(unix.SYS_MSGGET, uintptr(missKey+c.missed), 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_MSGGET, uintptr(missKey+c.missed), 0, 0)
 	if c.missed < len(c.stamps) {
 		c.stamps[c.missed].Store(c.clock.now())
 	}
@@ -183,14 +187,13 @@ func (c *caller) move() error {
 	return nil
 }
 
-// crowd is the role that is many processes, which do nothing until it ends. It
-// says how many it could make.
+// crowd is the role that is many processes, which do nothing until it ends: it is
+// the first of a pid namespace. It says how many it could make.
 func crowd(count string, stdin io.Reader, stdout io.Writer) error {
 	var n, made int
 	if _, err := fmt.Sscan(count, &n); err != nil {
 		return err
 	}
-	runtime.LockOSThread() // the children end with this thread
 	for ; made < n; made++ {
 		if !idle() {
 			break
@@ -200,15 +203,11 @@ func crowd(count string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	_, err := io.Copy(io.Discard, stdin)
-	if errors.Is(err, os.ErrClosed) {
-		return nil
-	}
 	return err
 }
 
-// idle makes a child that waits for the end of its parent. It is a copy with one
-// thread, in which no part of Go's runtime works: raw system calls are all it may
-// make.
+// idle makes a child that waits to be killed. It is a copy with one thread, in
+// which no part of Go's runtime works: raw system calls are all it may make.
 //
 //go:norace
 //go:noinline
@@ -220,8 +219,7 @@ func idle() bool {
 	if pid != 0 {
 		return true
 	}
-	unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
 	for {
-		unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+		_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
 	}
 }

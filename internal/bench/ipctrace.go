@@ -83,10 +83,10 @@ func parseAccount(r io.Reader) (account, error) {
 	lines := bufio.NewReaderSize(r, 1<<20)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil && err != bufio.ErrBufferFull { // what is so long is a seal
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) { // what is so long is a seal
 			return a, err
 		}
 		switch {

@@ -11,10 +11,11 @@ import (
 
 // machine is what the figures are of.
 type machine struct {
-	kernel, arch, model, load string
-	cpus                      int
-	busy                      float64 // part of the CPUs that others used before it began
-	when                      time.Time
+	kernel, arch, model string
+	cpus                int
+	when                time.Time
+	before, during      float64 // part of the CPUs that others used before it began, and while it ran
+	began               usage
 }
 
 func describeMachine(cpus int) machine {
@@ -27,10 +28,10 @@ func describeMachine(cpus int) machine {
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.model = cpuModel(string(text))
 	}
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		m.load = strings.Join(strings.Fields(string(text))[:3], " ")
-	}
-	m.busy = busy(time.Second)
+	idle := usageNow()
+	time.Sleep(time.Second)
+	m.began = usageNow()
+	m.before = m.began.since(idle)
 	return m
 }
 
@@ -43,28 +44,44 @@ func cpuModel(cpuinfo string) string {
 	return "unknown"
 }
 
-// busy is the part of the CPUs' time that is used while this program waits; that
-// which a host took away counts as used.
-func busy(d time.Duration) float64 {
-	before, err := os.ReadFile("/proc/stat")
-	time.Sleep(d)
-	after, err2 := os.ReadFile("/proc/stat")
-	if err != nil || err2 != nil {
+// usage is what the CPUs have done so far.
+type usage struct {
+	idle, all uint64  // ticks, of all CPUs
+	own       float64 // seconds, by this program and its children that have ended
+}
+
+func usageNow() usage {
+	var u usage
+	if text, err := os.ReadFile("/proc/stat"); err == nil {
+		u.idle, u.all = cpuTimes(string(text))
+	}
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var r unix.Rusage
+		_ = unix.Getrusage(who, &r) // fails only for a bad pointer
+		u.own += float64(r.Utime.Nano()+r.Stime.Nano()) / 1e9
+	}
+	return u
+}
+
+// since is the part of the CPUs' time that others used since then: what a host
+// took away is in it, and what the kernel does on its own.
+func (u usage) since(then usage) float64 {
+	const ticks = 100 // a second: USER_HZ
+	if u.all <= then.all {
 		return 0
 	}
-	idle0, all0 := cpuTimes(string(before))
-	idle1, all1 := cpuTimes(string(after))
-	if all1 <= all0 {
-		return 0
-	}
-	return 1 - float64(idle1-idle0)/float64(all1-all0)
+	used := float64(u.all-then.all) - float64(u.idle-then.idle) - (u.own-then.own)*ticks
+	return max(used, 0) / float64(u.all-then.all)
 }
 
 // cpuTimes are of the line of all CPUs: user nice system idle iowait irq softirq
 // steal, and guest times that are in the first two.
 func cpuTimes(stat string) (idle, all uint64) {
 	fields := strings.Fields(firstLine([]byte(stat)))
-	for i, f := range fields[1:min(len(fields), 9)] {
+	if len(fields) < 9 {
+		return 0, 0
+	}
+	for i, f := range fields[1:9] {
 		var n uint64
 		if _, err := fmt.Sscan(f, &n); err != nil {
 			return 0, 0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -117,12 +116,12 @@ func parseStatus(text string) status {
 
 // binary is the size of ipctrace without what only debuggers need, in MB.
 func (b *bench) binary(ctx context.Context) ([]float64, error) {
-	path := filepath.Join(b.dir, "ipctrace")
+	path, remove := b.scratch("ipctrace")
+	defer remove()
 	build := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/ipctrace")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w: %s", err, out)
 	}
-	defer os.Remove(path)
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err

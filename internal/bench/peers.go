@@ -125,7 +125,7 @@ func (t *tool) poked(file string) error {
 	const somewhere = 0x7fffff31
 	for time.Since(t.began) < patience {
 		for range 100 {
-			unix.RawSyscall(unix.SYS_MSGGET, somewhere, 0, 0)
+			_, _, _ = unix.RawSyscall(unix.SYS_MSGGET, somewhere, 0, 0)
 		}
 		if info, err := os.Stat(file); err == nil && info.Size() > sure {
 			t.ready = time.Since(t.began)
@@ -136,7 +136,7 @@ func (t *tool) poked(file string) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return t.failed("did not attach")
+	return t.failed(fmt.Sprintf("was not attached after %v", patience))
 }
 
 var lostLine = regexp.MustCompile(`[Ll]ost (\d+) events`)

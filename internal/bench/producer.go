@@ -24,6 +24,7 @@ type order struct {
 	Calls int
 	Batch int // calls that are timed together
 	Rate  int // calls a second; 0: as fast as it goes
+	Burst int // after so many calls it rests; 0: it does not
 }
 
 // A pace is how a run went.

@@ -54,13 +54,22 @@ func (s *series) why(names ...string) error {
 func (a *aim) verdict() string {
 	switch {
 	case math.IsNaN(a.figure.median) && a.missing != nil:
-		return "n/a: " + a.missing.Error()
+		return "n/a: " + shortened(a.missing.Error())
 	case math.IsNaN(a.figure.median):
 		return "n/a: " + errNoise.Error()
 	case a.least == (a.figure.median >= a.limit) || a.figure.median == a.limit:
 		return "met"
 	}
 	return "**not met**"
+}
+
+// shortened leaves room for the other columns: the table of the part has it whole.
+func shortened(s string) string {
+	const enough = 120
+	if r := []rune(s); len(r) > enough {
+		return string(r[:enough]) + "…"
+	}
+	return s
 }
 
 var errNoise = errors.New("the machine was too busy")
@@ -73,14 +82,14 @@ func (a *aim) want() string {
 	if a.least {
 		sign = "≥ "
 	}
-	return sign + withUnit(strconv.FormatFloat(a.limit, 'f', -1, 64), a.unit)
+	return sign + withUnit(number(a.limit), a.unit)
 }
 
 func (r *report) markdown() string {
 	var w strings.Builder
 	m := r.bench.machine
-	fmt.Fprintf(&w, "%s, %d CPUs (%s), Linux %s, %s. Others used %.0f %% of the CPUs before it began (load %s).\n",
-		m.when.Format("2006-01-02 15:04 MST"), m.cpus, m.model, m.kernel, m.arch, 100*m.busy, m.load)
+	fmt.Fprintf(&w, "%s, %d CPUs (%s), Linux %s, %s. Others used %.0f %% of the CPUs before it began, %.0f %% while it ran.\n",
+		m.when.Format("2006-01-02 15:04 MST"), m.cpus, m.model, m.kernel, m.arch, 100*m.before, 100*m.during)
 	fmt.Fprintf(&w, "%d rounds, in %.0f s. %s.\n\n", r.bench.rounds, r.took.Seconds(), r.bench.peers)
 	aims := table{header: []string{"aim", "", "figure", "quartiles", "rounds", ""}}
 	for _, a := range r.aims {

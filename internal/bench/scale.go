@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // measureScale is what an event costs with more and more namespaces, in which the
@@ -77,6 +79,7 @@ func startCrowd(ctx context.Context, n int) (made int, end func(), err error) {
 		return 0, nil, err
 	}
 	cmd := command(ctx, argv...)
+	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID // when its first process ends, so do all
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return 0, nil, err
@@ -159,7 +162,7 @@ const flat = 1.25
 func (r *report) growth(g *growth) {
 	t := table{
 		title:  "Cost of an event by number of " + g.what,
-		header: []string{g.what, "added to a call: ns", "CPU time of ipctrace an event: ns", "CPU it uses when nothing happens", "start until attached", "lost"},
+		header: []string{g.what, "added to a call: ns", "CPU time of ipctrace an event: ns", "CPU it uses just after, when nothing happens", "start until attached", "lost"},
 	}
 	added, used := line{name: "added to a call"}, line{name: "CPU time of ipctrace"}
 	var first, last *size

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -46,7 +47,7 @@ func (b *bench) see(ctx context.Context) ([]seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unmapStamps(stamps)
+	defer func() { _ = unmapStamps(stamps) }() // of what was mapped
 	defer file.Close()
 	p, err := startProducer(ctx, setup{CPU: b.cpus[0], Namespaces: 1, Stamps: total}, file)
 	if err != nil {
@@ -64,12 +65,18 @@ func (b *bench) see(ctx context.Context) ([]seen, error) {
 		return nil, err
 	}
 	w := watch(out, stamps)
-	var found []seen
+	found, err := b.seeEach(rates, p, w)
+	err = errors.Join(err, t.stop())
+	<-w.ended // it uses the stamps
+	return found, err
+}
+
+func (b *bench) seeEach(rates []int, p *producer, w *watcher) (found []seen, err error) {
 	made := 0
 	for _, rate := range rates {
 		got, err := p.run(order{Call: "miss", Calls: b.seeing[rate], Batch: 1, Rate: rate})
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 		first := made
 		made += b.seeing[rate]
@@ -78,7 +85,7 @@ func (b *bench) see(ctx context.Context) ([]seen, error) {
 			rate: rate, made: made - first, reached: float64(made-first-1) / got.Seconds, times: w.times(first, made),
 		})
 	}
-	return found, t.stop()
+	return found, nil
 }
 
 // A watcher reads what ipctrace writes, and notes how long after its call each line

@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"time"
 )
 
-// What fits into the ring and what fills it: a record takes some 200 of its
-// 16 MiB.
+// Calls whose records fit into the ring, and that fill it: one takes some 200 bytes
+// of its 16 MiB.
 const (
 	burst = 20_000
 	fill  = 200_000
@@ -44,7 +45,7 @@ func (b *bench) stall(ctx context.Context, p *producer) (numbers, error) {
 		if err := t.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			return err
 		}
-		defer t.cmd.Process.Signal(syscall.SIGCONT)
+		defer func() { err = errors.Join(err, t.cmd.Process.Signal(syscall.SIGCONT)) }()
 		if _, err := p.run(order{Call: "msgget", Calls: fill}); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (t *tool) attached() error {
 				return t.failed("ended")
 			}
 		case <-end:
-			return t.failed("did not attach")
+			return t.failed(fmt.Sprintf("was not attached after %v", patience))
 		}
 	}
 }
@@ -109,7 +109,10 @@ func (t *tool) ended() bool {
 func (t *tool) failed(how string) error {
 	_ = t.cmd.Process.Kill() // or it is gone
 	_ = t.cmd.Wait()
-	return fmt.Errorf("%s %s: %s", t.name, how, t.said.words())
+	if words := t.said.words(); words != "" {
+		return errors.New(words) // it says itself who it is
+	}
+	return fmt.Errorf("%s %s", t.name, how)
 }
 
 // stop has it end as Ctrl-C does, with all it still has to write.

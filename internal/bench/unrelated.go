@@ -62,6 +62,10 @@ func (r *report) unrelated(s *series) {
 			t.add(name, fmt.Sprintf("cannot be run: %v", err))
 			continue
 		}
+		if name == bare {
+			t.add(name, show(s.of(name, "ns"), ""))
+			continue
+		}
 		t.add(name, show(s.of(name, "ns"), ""), show(s.added(name, "ns"), ""), show(over(s.of(name, "ns"), s.of(emptyName, "ns")), ""),
 			show(over(s.added(name, "ns"), s.added(emptyName, "ns")), ""))
 	}
