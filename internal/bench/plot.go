@@ -39,7 +39,7 @@ func (r *report) plots() map[string]*plot { return r.drawn }
 
 // Where on the page the axes are.
 const (
-	plotWidth, plotHeight = 720, 420
+	plotWidth, plotHeight = 760, 420
 	left, right           = 80, 520
 	top, bottom           = 40, 370
 )

@@ -40,6 +40,10 @@ func (b *bench) interleave(ctx context.Context, title string, rounds int, varian
 				return s
 			}
 			found, err := v.measure(ctx)
+			if err != nil && ctx.Err() != nil { // it was cut off
+				s.late(variants)
+				return s
+			}
 			if err != nil {
 				b.say("%s: cannot be run: %v", v.name, err)
 				s.missing[v.name] = err

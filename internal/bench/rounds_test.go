@@ -68,3 +68,22 @@ func TestRoundsStayAligned(t *testing.T) {
 		t.Errorf("c: %v", got)
 	}
 }
+
+// TestBenchmark: the slowest of those that match, and what comes near only where
+// there are none.
+func TestBenchmark(t *testing.T) {
+	s := &series{values: map[string]map[string][]float64{}}
+	s.add("internal/journal", 0, numbers{"BenchmarkWrite ns/op": 9})
+	if got, err := s.benchmark("ns/op", paths, writes); err != nil || got[0] != 9 {
+		t.Errorf("%v, %v; want what comes near", got, err)
+	}
+	s.add("tracer", 0, numbers{"BenchmarkPath/open/journal ns/op": 3, "BenchmarkPath/cycle/journal ns/op": 5, "BenchmarkPath/cycle/json ns/op": 7})
+	s.add("tracer", 1, numbers{"BenchmarkPath/open/journal ns/op": 6, "BenchmarkPath/cycle/journal ns/op": 4})
+	got, err := s.benchmark("ns/op", paths, writes)
+	if diff := cmp.Diff([]float64{5, 6}, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if _, err := s.benchmark("ns/op", applies); err == nil {
+		t.Error("there is none, and no error")
+	}
+}
