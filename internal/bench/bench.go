@@ -32,7 +32,7 @@ type scale struct {
 type population struct{ namespaces, objects int } // objects in each
 
 var full = scale{
-	limit: 10 * time.Minute, rounds: 9, calls: 300_000, slowCalls: 3000,
+	limit: 10 * time.Minute, rounds: 9, calls: 200_000, slowCalls: 3000,
 	rates: []int{1000, 10_000, 100_000, 500_000}, paced: 200 * time.Millisecond, flood: 10_000_000,
 	seeing: map[int]int{1: 3, 100: 100, 10_000: 10_000, 500_000: 500_000}, bench: "200ms",
 	population: population{1000, 100}, namespaces: []int{1, 10, 100, 1000, 10_000}, processes: []int{100, 1000, 5000, 20_000}, idle: 2 * time.Second,
