@@ -119,7 +119,11 @@ func (b *bench) binary(ctx context.Context) ([]float64, error) {
 	path, remove := b.scratch("ipctrace")
 	defer remove()
 	build := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/ipctrace")
-	if out, err := build.CombinedOutput(); err != nil {
+	out, err := build.CombinedOutput()
+	if ctx.Err() != nil {
+		return nil, errTime
+	}
+	if err != nil {
 		return nil, fmt.Errorf("go build: %w: %s", err, out)
 	}
 	info, err := os.Stat(path)

@@ -131,6 +131,9 @@ type table struct {
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) write(w *strings.Builder) {
+	if len(t.rows) == 0 {
+		return
+	}
 	if t.title != "" {
 		fmt.Fprintf(w, "\n### %s\n\n", t.title)
 	}

@@ -18,18 +18,22 @@ import (
 // packages are those whose benchmarks are run.
 var packages = []string{"tracer", "internal/stream", "internal/inventory", "internal/event", "internal/journal", "cmd/ipctrace"}
 
-// The benchmarks that the aims are about: "PACKAGE NAME". Of several that match the
-// slowest counts.
+// A benchmark is one that an aim is about, or several: of these the slowest counts.
+type benchmark struct {
+	pkg  string
+	name *regexp.Regexp
+}
+
 var (
-	paths    = regexp.MustCompile(`^tracer BenchmarkPath/.*/journal$`)
-	encoders = regexp.MustCompile(`^internal/event BenchmarkEncode/Encoder$`)
-	reflects = regexp.MustCompile(`^internal/event BenchmarkEncode/encoding$`)
-	applies  = regexp.MustCompile(`^internal/inventory BenchmarkApply`)
+	paths    = benchmark{"tracer", regexp.MustCompile(`^BenchmarkPath/.*/journal$`)}
+	encoders = benchmark{"internal/event", regexp.MustCompile(`^BenchmarkEncode/Encoder$`)}
+	reflects = benchmark{"internal/event", regexp.MustCompile(`^BenchmarkEncode/encoding$`)}
+	applies  = benchmark{"internal/inventory", regexp.MustCompile(`^BenchmarkApply`)}
 
 	// Where there are not these, what comes near: without what leads to the journal,
 	// and with the seals.
-	writes        = regexp.MustCompile(`^internal/journal BenchmarkWrite$`)
-	writesReflect = regexp.MustCompile(`^internal/journal BenchmarkEncodingJSON$`)
+	writes        = benchmark{"internal/journal", regexp.MustCompile(`^BenchmarkWrite$`)}
+	writesReflect = benchmark{"internal/journal", regexp.MustCompile(`^BenchmarkEncodingJSON$`)}
 )
 
 // notHere is measured by the other parts.
@@ -41,7 +45,7 @@ func (b *bench) measureUserSpace(ctx context.Context, r *report) {
 	for _, name := range packages {
 		test, err := b.compileTest(ctx, name)
 		if err != nil {
-			r.failed("benchmarks of "+name, err)
+			variants = append(variants, variant{name, func(context.Context) (numbers, error) { return nil, err }})
 			continue
 		}
 		if test == nil {
@@ -76,6 +80,9 @@ func (b *bench) compileTest(ctx context.Context, name string) (*testBinary, erro
 	b.say("user space: go test -c ./%s", name)
 	if out, err := command(ctx, "go", "test", "-c", "-o", path, "./"+name).CombinedOutput(); err != nil {
 		remove()
+		if ctx.Err() != nil {
+			return nil, errTime
+		}
 		return nil, fmt.Errorf("go test -c: %w: %s", err, out)
 	}
 	return t, nil
@@ -127,27 +134,26 @@ func parseBenchmarks(out []byte) numbers {
 	return found
 }
 
-// benchmark is the greatest number of the benchmarks that the first pattern
-// matches that matches any, by round.
-func (s *series) benchmark(unit string, patterns ...*regexp.Regexp) (most []float64, err error) {
-	for _, pattern := range patterns {
-		for pkg := range s.values {
-			for name := range s.names(pkg, " "+unit) {
-				if !pattern.MatchString(pkg + " " + name) {
-					continue
-				}
-				values := s.of(pkg, name+" "+unit)
-				if most == nil {
-					most = values
-				}
-				most = each(most, values, math.Max)
+// benchmark is the greatest number of the benchmarks of the first choice of which
+// there are any, by round.
+func (s *series) benchmark(unit string, choices ...benchmark) (most []float64, err error) {
+	for _, c := range choices {
+		for name := range s.names(c.pkg, " "+unit) {
+			if !c.name.MatchString(name) {
+				continue
 			}
+			values := s.of(c.pkg, name+" "+unit)
+			if most == nil {
+				most = values
+			}
+			most = each(most, values, math.Max)
 		}
 		if most != nil {
 			return most, nil
 		}
+		err = cmp.Or(err, s.why(c.pkg), fmt.Errorf("%s has no benchmark %v", c.pkg, c.name))
 	}
-	return nil, fmt.Errorf("there is no benchmark %v", patterns[0])
+	return nil, err
 }
 
 func perSecond(ns []float64) []float64 {
