@@ -80,10 +80,17 @@ func (s *series) add(variant string, round int, found numbers) {
 // of is a number of a variant, by round.
 func (s *series) of(variant, number string) []float64 { return s.values[variant][number] }
 
-// added is a number of a variant beyond that of the bare one.
+// added is a number of a variant beyond that of the bare call: as it was just before
+// and after, where that was measured, else in the same round.
 func (s *series) added(variant, number string) []float64 {
+	if near := s.of(variant, bareOf+number); near != nil {
+		return minus(s.of(variant, number), near)
+	}
 	return minus(s.of(variant, number), s.of(bare, number))
 }
+
+// bareOf is in front of a variant's numbers of the bare call.
+const bareOf = "bare "
 
 // bare is the variant with nothing attached.
 const bare = "nothing attached"

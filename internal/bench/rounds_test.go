@@ -36,6 +36,10 @@ func TestInterleave(t *testing.T) {
 	if diff := cmp.Diff([]float64{50, 50}, s.added("traced", "ns")); diff != "" {
 		t.Error(diff)
 	}
+	s.add("near", 0, numbers{"ns": 150, "bare ns": 120})
+	if diff := cmp.Diff([]float64{30}, s.added("near", "ns")); diff != "" {
+		t.Error(diff)
+	}
 	if err := s.why("traced", "fails"); !errors.Is(err, broken) {
 		t.Errorf("why: %v", err)
 	}
