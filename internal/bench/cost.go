@@ -18,6 +18,10 @@ const (
 	straceName   = "strace -f"
 )
 
+// steady is a rate at which every tool writes down each call, as they come; it is
+// one of those that are measured.
+const steady = 100_000
+
 // measureCost is what a traced call costs its caller, and how long the tools take
 // to be attached.
 func (b *bench) measureCost(ctx context.Context, r *report) {
@@ -173,6 +177,7 @@ func (b *bench) costUnder(ctx context.Context, file string, argv []string) (numb
 func (r *report) cost(b *bench, s *series) {
 	recorded, empty := s.added(recordName, "ns"), s.added(emptyName, "ns")
 	r.atMost("Recording, added per traced call: ÷ bpftrace's printf", 0.40, "", over(recorded, s.added(bpftraceName, "ns")), s.why(recordName, bpftraceName))
+	r.atMost("the same, at "+number(steady)+" calls a second", 0.40, "", over(s.added(recordName, atRate(steady)), s.added(bpftraceName, atRate(steady))), s.why(recordName, bpftraceName))
 	r.atMost("Recording, added per traced call: ÷ an empty hook", 3.5, "", over(recorded, empty), s.why(recordName, emptyName))
 	r.atMost("Start until attached: ÷ bpftrace's", 0.5, "", over(s.of(recordName, "ready"), s.of(bpftraceName, "ready")), s.why(recordName, bpftraceName))
 
@@ -197,7 +202,24 @@ func (r *report) cost(b *bench, s *series) {
 			show(percent(s.of(name, "lost")), "%"), show(s.of(name, "ready"), "s"))
 	}
 	r.tables = append(r.tables, t)
-	r.plotRates(b, s, slices.DeleteFunc(names[1:5], func(name string) bool { return s.missing[name] != nil }))
+	r.rates(b, s, slices.DeleteFunc(names[1:5], func(name string) bool { return s.missing[name] != nil }))
+}
+
+// rates are the added costs by rate, as a table and a plot.
+func (r *report) rates(b *bench, s *series, names []string) {
+	t := table{title: "What is added to a call, by calls a second: ns", header: []string{""}, note: "Ten at a time, evenly."}
+	for _, rate := range b.rates {
+		t.header = append(t.header, number(float64(rate)))
+	}
+	for _, name := range names {
+		cells := []string{name}
+		for _, rate := range b.rates {
+			cells = append(cells, show(s.added(name, atRate(rate)), ""))
+		}
+		t.add(cells...)
+	}
+	r.tables = append(r.tables, t)
+	r.plotRates(b, s, names)
 }
 
 func (r *report) plotRates(b *bench, s *series, names []string) {
