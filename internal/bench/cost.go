@@ -18,8 +18,8 @@ const (
 	straceName   = "strace -f"
 )
 
-// steady is a rate at which every tool writes down each call, as they come; it is
-// one of those that are measured.
+// steady is a rate that is no flood: between the calls a tool may fall asleep. It
+// is one of those that are measured.
 const steady = 100_000
 
 // measureCost is what a traced call costs its caller, and how long the tools take
