@@ -41,8 +41,8 @@ test-kernels: ## the tests of the kernel side on the kernels of internal/kernels
 	@-.ci/setup kernels
 	IPCTRACE_KERNELS_TEST=1 go test -v -count=1 -timeout 80m -run '^TestKernels$$' ./internal/kernels
 
-bench: ## benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build ## what ipctrace costs, beside its peers: 10 minutes, or one with BENCH=quick; needs root
+	go run ./internal/bench
 
 # asm/types.h is where clang does not look when it compiles for BPF.
 generate check-generate: export C_INCLUDE_PATH := /usr/include/$(shell uname -m)-linux-gnu
