@@ -94,9 +94,9 @@ func (d *directory) first(name string) (*event.Event, error) {
 	return e, nil
 }
 
-// tidy finds the parts of a log, by their names, the oldest first, and takes up what one who was killed did
-// not come to: it deletes those that he had compressed already. A name that it
-// needs itself must not be another log's.
+// tidy finds the names of the parts of a log, the oldest first, and takes up what one
+// who was killed did not come to: it deletes those that he had compressed already. A
+// name that the log needs itself must not be another's.
 func (t *target) tidy(id string) (own []string, err error) {
 	parts, err := t.dir.parts(t.base)
 	if err != nil {

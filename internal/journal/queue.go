@@ -164,7 +164,8 @@ func (q *queue) seal(late, ends bool, at time.Time) {
 	log, start := q.log, q.start
 	start.Log = &log
 	q.size, q.state, q.begun = 0, 0, at
-	begin := &event.Event{Time: at, BootNS: int64(boot - wall.Sub(at)), Event: event.TraceStart, Start: &start}
+	ago := min(boot, wall.Sub(at)) // the clock may have been set
+	begin := &event.Event{Time: at, BootNS: int64(boot - ago), Event: event.TraceStart, Start: &start}
 	q.line(begin)
 	q.stateless.Store(begin)
 }
