@@ -14,7 +14,7 @@ import (
 
 // poll is how often the ring is looked into while it is empty: the programs do
 // not wake the reader, see submit in bpf/record.h. So an event is seen 2 ms after
-// it happened in the middle, and to look costs less than half a percent of a CPU.
+// it happened in the middle. docs/performance.md has what that costs.
 const poll = 4 * time.Millisecond
 
 // audit is how often losses are looked for that no later event has told of.
