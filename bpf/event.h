@@ -14,14 +14,14 @@
 #define NAME_LEN 256 /* NAME_MAX and a NUL */
 
 /* The first three in the kernel's order: IPC_SEM_IDS, IPC_MSG_IDS, IPC_SHM_IDS (ipc/util.h). */
-enum kind {
+enum kind : __u8 {
 	KIND_SEM = 0,
 	KIND_MSG = 1,
 	KIND_SHM = 2,
 	KIND_MQ = 3,
 };
 
-enum action {
+enum action : __u8 {
 	ACTION_CREATE = 0, /* the call made the object */
 	ACTION_OPEN = 1,   /* the call found an existing one */
 	ACTION_GET = 2,    /* one of the two; the hooks cannot tell which */
@@ -34,7 +34,7 @@ enum action {
 };
 
 /* Of ACTION_REMOVE. */
-enum cause {
+enum cause : __u8 {
 	CAUSE_UNKNOWN = 0,
 	CAUSE_RMID = 1,
 	CAUSE_DETACH = 2,    /* the last detach of a marked segment */
@@ -44,7 +44,7 @@ enum cause {
 };
 
 /* How the caller entered the kernel. */
-enum abi {
+enum abi : __u8 {
 	ABI_X86_64 = 0,
 	ABI_I386 = 1,
 	ABI_X32 = 2,
@@ -61,11 +61,9 @@ struct event {
 	__u64 size;      /* shm: bytes asked for; sem: nsems asked for, sign-extended; else 0 */
 	__u32 ns_inum;   /* inode number of the IPC namespace: of the object, or the one that came or went; 0: not readable */
 	__u32 from_inum; /* NS_CREATE: the parent's; NS_JOIN: where the thread was before; 0: not known */
-	__u32 cpu;
 	__s32 key;       /* 0 is IPC_PRIVATE */
 	__s32 flags;     /* get: the call's last argument; mq: oflag of mq_open, O_CREAT where a file was created; MARK, REMOVE: the object's mode */
 	__s32 ret;       /* the object's id, 0 and up; or -errno; mq: the descriptor */
-	__s32 nr;        /* number of the system call, of abi; -1: in none */
 	__u32 pid;       /* thread group, initial pid namespace */
 	__u32 tid;       /* thread, initial pid namespace */
 	__u32 ns_pid;    /* thread group, the caller's own pid namespace; 0: not readable */
@@ -74,15 +72,18 @@ struct event {
 	__u32 gid;       /* real, initial user namespace */
 	__u32 owner;     /* of the object: a user; of what is created, the caller's effective one */
 	__u32 group;     /* likewise, a group */
+	__u8 comm[COMM_LEN];        /* the calling thread's, raw bytes, NUL-terminated */
+	__u8 parent_comm[COMM_LEN]; /* the parent's, raw bytes, NUL-terminated */
+	__u16 cpu;
+	__s16 nr;        /* number of the system call, of abi; -1: in none */
 	enum kind kind;  /* 0 on NS_* */
 	enum action action;
 	enum cause cause;
 	enum abi abi;
-	__u32 known;     /* MARK, REMOVE: 1: key, flags and owner are the object's; 0: not readable */
-	__u32 by_kernel; /* 1: no process did it, and what is said of one means nothing */
-	__u32 followed;  /* 1: by a process of the tree that is followed */
-	__u8 comm[COMM_LEN];        /* the calling thread's, raw bytes, NUL-terminated */
-	__u8 parent_comm[COMM_LEN]; /* the parent's, raw bytes, NUL-terminated */
+	__u8 known;      /* MARK, REMOVE: 1: key, flags and owner are the object's; 0: not readable */
+	__u8 by_kernel;  /* 1: no process did it, and what is said of one means nothing */
+	__u8 followed;   /* 1: by a process of the tree that is followed */
+	__u8 pad;        /* 0 */
 };
 
 /* The record where the kind is KIND_MQ. */

@@ -31,10 +31,11 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* A get call: what was asked, and what came of it. */
 struct get {
-	enum kind kind;
 	__s32 key;
 	__s32 flags;
 	__s32 ret;
+	enum kind kind;
+	__u8 pad[3];
 	__u64 size;
 };
 
@@ -52,13 +53,14 @@ static __always_inline enum action action_of(const struct get *get)
 	return ACTION_GET;
 }
 
-static __always_inline int tell_get(const struct get *get, struct home home, enum action action, bool perhaps)
+static __always_inline int tell_get(const struct get *get, struct entry entry, struct home home, enum action action,
+				    bool perhaps)
 {
 	struct event *e;
 
 	if (!wanted(get->kind, home.inum, perhaps))
 		return 0;
-	e = begin(action, get->kind, home);
+	e = begin_in(entry, action, get->kind, home);
 	if (!e)
 		return 0;
 	e->key = get->key;
@@ -163,7 +165,7 @@ int BPF_PROG(ipcget_exit, struct ipc_namespace *ns, struct ipc_ids *ids, void *o
 		action = take_created(ret) ? ACTION_CREATE : ACTION_OPEN;
 	if (get.kind == KIND_SEM) /* an int in the union: the upper half is not written */
 		get.size = (__s64)params->u.nsems;
-	return tell_get(&get, HOME(ns, LOAD), action, false);
+	return tell_get(&get, entry_of(current_task()), HOME(ns, LOAD), action, false);
 }
 
 /*
@@ -183,7 +185,7 @@ static __always_inline int semget_refused(struct task_struct *task, __s32 key, _
 
 	if (nsems >= 0 && nsems <= TASK_READ(ns, sem_ctls[0]))
 		return 0;
-	return tell_get(&get, HOME(ns, TASK_READ), ACTION_FAIL, false);
+	return tell_get(&get, entry_of(task), HOME(ns, TASK_READ), ACTION_FAIL, false);
 }
 
 #define IPC_CALL(number) ((number) & 0xffff) /* the upper half is a version */
@@ -274,6 +276,7 @@ struct ending {
 	struct home home;
 	enum kind kind;
 	enum cause cause;
+	__u8 pad[6];
 };
 
 struct {
@@ -305,6 +308,7 @@ struct table {
 	struct home home;
 	enum cause cause; /* if the thread is inside an ending; else CAUSE_UNKNOWN */
 	enum kind kind;
+	__u8 pad[6];
 };
 
 /*
@@ -557,7 +561,9 @@ enum op {
 /* A system call that matters. */
 struct call {
 	enum op op;
+	struct entry entry;
 	enum kind kind;
+	__u8 pad[3];
 	__u64 args[3];
 };
 
@@ -616,6 +622,7 @@ static __always_inline bool decode(struct call *call, struct pt_regs___syscall *
 	}
 	if (compat != is_compat(current_task()) || (compat && number & X32_BIT))
 		return false;
+	call->entry = entry_with(compat, number);
 	if (!compat) {
 		call->args[0] = regs->di;
 		call->args[1] = regs->si;
@@ -661,6 +668,7 @@ static __always_inline bool decode(struct call *call, struct pt_regs___syscall *
 	}
 	if (compat != is_compat(current_task()))
 		return false;
+	call->entry = entry_with(compat, regs->syscallno);
 	call->args[0] = regs->orig_x0;
 	call->args[1] = regs->regs[1];
 	call->args[2] = regs->regs[2];
@@ -701,7 +709,8 @@ static __always_inline int get_ends(const struct call *call, struct task_struct 
 	 */
 	if (action == ACTION_CREATE && filtered_by_seccomp(task) && !is_newest(ns, get.kind, ret))
 		action = ACTION_GET;
-	return tell_get(&get, HOME(ns, TASK_READ), action, ret >= 0 && get.key != IPC_PRIVATE && get.flags & IPC_CREAT);
+	return tell_get(&get, call->entry, HOME(ns, TASK_READ), action,
+			ret >= 0 && get.key != IPC_PRIVATE && get.flags & IPC_CREAT);
 }
 
 /* lib/xarray.c: an entry that is an inner node has the bits 10, a pointer to an object 00. */

@@ -87,8 +87,23 @@ typedef struct {
 } kgid_t;
 
 struct cred {
+	kuid_t uid;
+	kgid_t gid;
 	kuid_t euid;
 	kgid_t egid;
+};
+
+/* include/linux/kernfs.h, include/linux/cgroup-defs.h */
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* of cgroup v2 */
 };
 
 /* include/linux/ipc.h */
@@ -183,6 +198,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	struct css_set *cgroups; /* CONFIG_CGROUPS */
 	struct seccomp seccomp; /* CONFIG_SECCOMP */
 };
 

@@ -58,7 +58,7 @@ static __always_inline struct mq_event *begin_queue(enum action action, struct h
 
 	if (!q)
 		return NULL;
-	fill(&q->event, lost, action, KIND_MQ, home);
+	fill(&q->event, lost, action, KIND_MQ, home, entry_of(current_task()));
 	q->ino = 0;
 	q->maxmsg = -1;
 	q->msgsize = -1;

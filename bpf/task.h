@@ -41,6 +41,16 @@ static __always_inline void read_comm(__u8 *to, struct task_struct *task)
 	}
 }
 
+/* bpf_get_current_cgroup_id, which takes three times as long (kernel/bpf/cgroup.c). */
+static __always_inline __u64 cgroup_of(struct task_struct *task)
+{
+	struct css_set *cgroups = TASK_READ(task, cgroups);
+	struct cgroup *cgroup = TASK_READ(cgroups, dfl_cgrp);
+	struct kernfs_node *node = TASK_READ(cgroup, kn);
+
+	return TASK_READ(node, id);
+}
+
 #if defined(__TARGET_ARCH_x86)
 
 #define X32_BIT 0x40000000 /* __X32_SYSCALL_BIT */
@@ -82,24 +92,32 @@ static __always_inline bool is_compat(struct task_struct *task)
 
 /* A system call's number and whose it is. */
 struct entry {
-	enum abi abi;
 	__s32 nr;
+	enum abi abi;
+	__u8 pad[3];
 };
+
+static __always_inline struct entry entry_with(bool compat, __u32 number)
+{
+	struct entry entry = {.nr = number};
+
+#if defined(__TARGET_ARCH_x86)
+	entry.abi = compat ? ABI_I386 : number & X32_BIT ? ABI_X32 : ABI_X86_64;
+	if (entry.abi == ABI_X32)
+		entry.nr = number & ~X32_BIT;
+#else
+	entry.abi = compat ? ABI_ARM32 : ABI_ARM64;
+#endif
+	return entry;
+}
 
 static __always_inline struct entry entry_of(struct task_struct *task)
 {
-	struct entry entry = {};
-
 #if defined(__TARGET_ARCH_x86)
-	__u32 number = REG(task, orig_ax);
-
-	entry.abi = is_compat(task) ? ABI_I386 : number & X32_BIT ? ABI_X32 : ABI_X86_64;
-	entry.nr = entry.abi == ABI_X32 ? number & ~X32_BIT : number;
+	return entry_with(is_compat(task), REG(task, orig_ax));
 #else
-	entry.abi = is_compat(task) ? ABI_ARM32 : ABI_ARM64;
-	entry.nr = REG(task, syscallno);
+	return entry_with(is_compat(task), REG(task, syscallno));
 #endif
-	return entry;
 }
 
 /*

@@ -215,7 +215,7 @@ func newEvent(raw *ipctraceMqEvent, clock *Clock, names *comms) Event {
 	r := &raw.Event
 	e := Event{
 		Boot:        time.Duration(r.BootNs),
-		CPU:         r.Cpu,
+		CPU:         uint32(r.Cpu),
 		Action:      Action(r.Action),
 		Cause:       Cause(r.Cause),
 		Namespace:   r.NsInum,
@@ -232,7 +232,7 @@ func newEvent(raw *ipctraceMqEvent, clock *Clock, names *comms) Event {
 		ByKernel:    r.ByKernel != 0,
 		Followed:    r.Followed != 0,
 		ABI:         ABI(r.Abi),
-		Nr:          r.Nr,
+		Nr:          int32(r.Nr),
 		PID:         r.Pid,
 		TID:         r.Tid,
 		NSPID:       r.NsPid,

@@ -24,7 +24,7 @@ func Records(cycle bool) [][]byte {
 	for i := range 4 {
 		thread, second := uint32(i%2), i >= 2
 		raw := ipctraceEvent{
-			BootNs: 3600e9 + uint64(i), CgroupId: 7345, NsId: 4098, NsInum: 4026531839, Cpu: thread, Key: 0x6c540000 + int32(thread),
+			BootNs: 3600e9 + uint64(i), CgroupId: 7345, NsId: 4098, NsInum: 4026531839, Cpu: uint16(thread), Key: 0x6c540000 + int32(thread),
 			Flags: 0o600, Ret: int32(32768 * thread), Nr: 68, Pid: 62431 + thread, Tid: 62431 + thread, NsPid: 62431 + thread, Ppid: 62293,
 			Uid: 1000, Gid: 1000, Owner: 1000, Group: 1000, Kind: ipctraceKindKIND_MSG, Action: ipctraceActionACTION_OPEN,
 			Comm: [16]byte{'m', 'a', 'k', 'e', 'r'}, ParentComm: [16]byte{'b', 'a', 's', 'h'},

@@ -13,7 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type ipctraceAbi uint32
+type ipctraceAbi uint8
 
 const (
 	ipctraceAbiABI_X8664 ipctraceAbi = 0
@@ -23,7 +23,7 @@ const (
 	ipctraceAbiABI_ARM32 ipctraceAbi = 4
 )
 
-type ipctraceAction uint32
+type ipctraceAction uint8
 
 const (
 	ipctraceActionACTION_CREATE    ipctraceAction = 0
@@ -37,7 +37,7 @@ const (
 	ipctraceActionACTION_NS_FREE   ipctraceAction = 8
 )
 
-type ipctraceCause uint32
+type ipctraceCause uint8
 
 const (
 	ipctraceCauseCAUSE_UNKNOWN   ipctraceCause = 0
@@ -68,6 +68,7 @@ type ipctraceEnding struct {
 	Home  ipctraceHome
 	Kind  ipctraceKind
 	Cause ipctraceCause
+	Pad   [6]uint8
 }
 
 type ipctraceEvent struct {
@@ -80,11 +81,9 @@ type ipctraceEvent struct {
 	Size       uint64
 	NsInum     uint32
 	FromInum   uint32
-	Cpu        uint32
 	Key        int32
 	Flags      int32
 	Ret        int32
-	Nr         int32
 	Pid        uint32
 	Tid        uint32
 	NsPid      uint32
@@ -93,15 +92,18 @@ type ipctraceEvent struct {
 	Gid        uint32
 	Owner      uint32
 	Group      uint32
+	Comm       [16]uint8
+	ParentComm [16]uint8
+	Cpu        uint16
+	Nr         int16
 	Kind       ipctraceKind
 	Action     ipctraceAction
 	Cause      ipctraceCause
 	Abi        ipctraceAbi
-	Known      uint32
-	ByKernel   uint32
-	Followed   uint32
-	Comm       [16]uint8
-	ParentComm [16]uint8
+	Known      uint8
+	ByKernel   uint8
+	Followed   uint8
+	Pad        uint8
 }
 
 type ipctraceHome struct {
@@ -111,7 +113,7 @@ type ipctraceHome struct {
 	Pad  uint32
 }
 
-type ipctraceKind uint32
+type ipctraceKind uint8
 
 const (
 	ipctraceKindKIND_SEM ipctraceKind = 0

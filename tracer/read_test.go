@@ -36,7 +36,7 @@ func TestGaps(t *testing.T) {
 	}
 	var raw ipctraceMqEvent
 	happens := func(cpu uint32, ms, lost uint64) bool {
-		return tr.deliver(record(ipctraceEvent{BootNs: ms * 1e6, Cpu: cpu, Lost: lost}), &raw, yield)
+		return tr.deliver(record(ipctraceEvent{BootNs: ms * 1e6, Cpu: uint16(cpu), Lost: lost}), &raw, yield)
 	}
 	const ms = time.Millisecond
 	check := func(want ...told) {
