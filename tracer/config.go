@@ -60,9 +60,10 @@ type Config struct {
 	// ends an object or a namespace is told whoever does it; see Event.Followed.
 	Follow bool
 
-	// Idle, if not nil, is called by Events, a hundred times a second while
-	// nothing happens: all that was recorded before boot time at has been yielded.
-	Idle func(at time.Duration)
+	// Idle, if not nil, is called by Events whenever there is nothing more to
+	// yield, and several hundred times a second while that is so: all that was
+	// recorded before boot time at has been yielded. Its error ends Events.
+	Idle func(at time.Duration) error
 }
 
 func (c *Config) validate() error {

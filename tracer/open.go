@@ -11,7 +11,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
@@ -22,12 +21,12 @@ type Tracer struct {
 	gaps   []string
 	follow bool
 	start  time.Duration // boot time since when nothing is missed
-	idle   func(time.Duration)
+	idle   func(time.Duration) error
 
 	// The kernel detaches a program when the last reference to it goes.
 	coll     *ebpf.Collection
 	links    []link.Link
-	reader   *ringbuf.Reader
+	ring     *ring
 	clock    Clock
 	comms    comms
 	cpus     []cpu
@@ -179,8 +178,8 @@ func load(cfg Config, tier Tier, hooks []hook, types *btf.Cache) (_ *Tracer, err
 	if t.coll, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types}); err != nil {
 		return nil, err
 	}
-	if t.reader, err = ringbuf.NewReader(t.coll.Maps[ipctraceMapEvents]); err != nil {
-		return nil, fmt.Errorf("read ring buffer: %w", err)
+	if t.ring, err = mapRing(t.coll.Maps[ipctraceMapEvents]); err != nil {
+		return nil, err
 	}
 	for _, h := range hooks {
 		l, err := attach(spec, t.coll, h)
@@ -244,7 +243,6 @@ func (t *Tracer) Stop() {
 		}
 		awaitPrograms()
 		t.stopped.Store(true)
-		_ = t.reader.Flush() // a reader that waits need not wait on
 	})
 }
 
@@ -280,8 +278,8 @@ func (t *Tracer) release() {
 	for _, l := range t.links {
 		_ = l.Close()
 	}
-	if t.reader != nil {
-		_ = t.reader.Close()
+	if t.ring != nil {
+		_ = t.ring.close()
 	}
 	if t.coll != nil {
 		t.coll.Close()

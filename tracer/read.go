@@ -1,14 +1,11 @@
 package tracer
 
 import (
-	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,6 +13,10 @@ import (
 // not wake the reader, see submit in bpf/record.h. So an event is seen 2 ms after
 // it happened in the middle. docs/performance.md has what that costs.
 const poll = 4 * time.Millisecond
+
+// moment is how long to wait for a record that is being written. Not by trying
+// again and again: who writes it may have to run on this CPU to get on.
+const moment = 50 * time.Microsecond
 
 // audit is how often losses are looked for that no later event has told of.
 const audit = time.Second
@@ -36,7 +37,6 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 		if t.last.Load() != nil {
 			return
 		}
-		var record ringbuf.Record
 		var raw ipctraceMqEvent
 		if held := t.held; held != nil {
 			t.held = nil
@@ -44,47 +44,56 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 				return
 			}
 		}
-		var now time.Duration
 		for {
-			// Before the ring is looked into: what comes after Stop is nothing.
-			over := t.stopped.Load()
-			if record.Remaining == 0 { // else there is no need to wait, and to know since when
-				now = t.clock.Boot()
-				if t.reader.AvailableBytes() == 0 && !over {
-					nap()
-				}
-				t.reader.SetDeadline(time.Now())
-			}
-			err := t.reader.ReadInto(&record)
-			empty := err != nil && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed))
-			if empty {
-				record.Remaining = 0 // what the last one said of the ring is no more so
-			}
+			sample, err := t.ring.next()
 			switch {
-			case empty && over:
-				t.tellLosses(yield)
-				return
-			case empty:
-				if t.idle != nil {
-					t.idle(now)
-				}
-				if !t.tellOwed(yield) || now-t.looked >= audit && !t.tellLosses(yield) {
-					return
-				}
 			case err != nil:
 				yield(Event{}, fmt.Errorf("read ring buffer: %w", err))
 				return
-			case !t.deliver(record.RawSample, &raw, yield):
+			case sample != nil:
+				if !t.deliver(sample, &raw, yield) {
+					return
+				}
+			case !t.rest(yield):
 				return
 			}
 		}
 	}
 }
 
+// rest is when nothing is there to be read: it tells what had to wait for that, and
+// waits until the ring is to be looked into again; false: all is over.
+func (t *Tracer) rest(yield func(Event, error) bool) bool {
+	t.ring.free()
+	// Before the ring is looked into: what comes after Stop is nothing, and what
+	// happened before now is in it.
+	over, now := t.stopped.Load(), t.clock.Boot()
+	switch {
+	case !t.ring.empty(): // it came just now, or is being written
+		nap(moment)
+		return true
+	case over:
+		t.tellLosses(yield)
+		return false
+	case !t.tellOwed(yield), now-t.looked >= audit && !t.tellLosses(yield), !t.tellIdle(now, yield):
+		return false
+	}
+	nap(poll)
+	return true
+}
+
+func (t *Tracer) tellIdle(now time.Duration, yield func(Event, error) bool) bool {
+	if t.idle == nil {
+		return true
+	}
+	err := t.idle(now)
+	return err == nil || yield(Event{}, err)
+}
+
 // nap waits until the ring is to be looked into again: by one system call, where a
 // timer of the runtime's takes several threads.
-func nap() {
-	ts := unix.NsecToTimespec(int64(poll))
+func nap(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
 	_ = unix.Nanosleep(&ts, nil)
 }
 

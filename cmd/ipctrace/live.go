@@ -63,12 +63,14 @@ func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON
 	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
 	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI()}
 	if asJSON {
-		return t.follow(ctx, count, &jsonSink{w: stdout})
+		return t.follow(ctx, count, &jsonSink{batch: batch{out: stdout}})
 	}
 	if file, ok := stdout.(*os.File); ok && isTerminal(file) {
 		return t.showScreen(ctx, count, file, opts)
 	}
-	lines := t.lineSink(stdout, opts)
+	out := &batch{out: stdout}
+	lines := t.lineSink(out, opts)
+	lines.batch = out
 	if err := lines.lines.Header(); err != nil {
 		return err
 	}

@@ -31,7 +31,6 @@ type looks struct {
 	resolver *nsresolve.Resolver
 	always   bool                         // look again and again; else only when asked
 	ready    func(at time.Duration) error // called when events have been taken in up to a boot time
-	err      error                        // of ready
 
 	pending *snapshot.Snapshot // taken, and not yet handed out
 	taking  chan *snapshot.Snapshot
@@ -44,10 +43,11 @@ type looks struct {
 func newLooks(r *nsresolve.Resolver) *looks { return &looks{resolver: r, first: true} }
 
 // idle says that all events up to a boot time have been taken in.
-func (l *looks) idle(at time.Duration) {
-	if l.ready != nil && l.err == nil {
-		l.err = l.ready(at)
+func (l *looks) idle(at time.Duration) error {
+	if l.ready == nil {
+		return nil
 	}
+	return l.ready(at)
 }
 
 // ask for a look soon: something was lost, or is in doubt.

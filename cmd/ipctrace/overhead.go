@@ -101,7 +101,7 @@ func tracedRound(ctx context.Context, absent func()) (calls [2]float64, reader f
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	followed := make(chan error, 1)
-	go func() { followed <- t.follow(ctx, 0, &jsonSink{w: io.Discard}) }()
+	go func() { followed <- t.follow(ctx, 0, &jsonSink{batch: batch{out: io.Discard}}) }()
 	calls[0] = timed(getppid)
 	before := otherThreads()
 	calls[1] = timed(absent)

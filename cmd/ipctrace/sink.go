@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -16,24 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// jsonSink writes the contract, each event at once and in one piece.
+// jsonSink writes the contract.
 type jsonSink struct {
-	w       io.Writer
+	batch   batch
 	encoder event.Encoder
-	buffer  []byte
+	line    []byte // room for one
 }
 
 func (s *jsonSink) Write(e *event.Event) error {
-	s.buffer = append(s.encoder.AppendJSON(s.buffer[:0], e), '\n')
-	_, err := s.w.Write(s.buffer)
+	s.line = append(s.encoder.AppendJSON(s.line[:0], e), '\n')
+	_, err := s.batch.Write(s.line)
 	return err
 }
+
+// Flush shows what was written so far.
+func (s *jsonSink) Flush() error { return s.batch.Flush() }
 
 // lineSink writes lines. What was there before is not told: it is in the table at
 // the end.
 type lineSink struct {
 	lines *view.Lines
-	since int64 // boot time, ns, of the first look
+	batch *batch // nil: each line goes out at once
+	since int64  // boot time, ns, of the first look
 }
 
 func (s *lineSink) Write(e *event.Event) error {
@@ -42,6 +45,14 @@ func (s *lineSink) Write(e *event.Event) error {
 		return nil
 	}
 	return s.lines.Write(e)
+}
+
+// Flush shows what was written so far.
+func (s *lineSink) Flush() error {
+	if s.batch == nil {
+		return nil
+	}
+	return s.batch.Flush()
 }
 
 // drawing draws an inventory as it is.

@@ -30,6 +30,7 @@ type trace struct {
 	resolver  *nsresolve.Resolver
 	stream    *stream.Stream
 	looks     *looks
+	flush     func() error // shows what was written so far
 	start     event.Start
 	strangers bool // what is not to be told may be strangers' calls, which say nothing of what the inventory is about
 
@@ -47,7 +48,8 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	}
 	t.stream = stream.New(t.resolver, filter, t.inventory)
 	t.looks = newLooks(t.resolver)
-	cfg.Idle = t.looks.idle
+	t.flush = func() error { return nil }
+	cfg.Idle = t.idle
 	t.strangers = cfg.Follow
 	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
@@ -195,6 +197,11 @@ type sink interface {
 	Write(e *event.Event) error
 }
 
+// A flusher is a sink that gathers what it is given until it is to be seen.
+type flusher interface {
+	Flush() error
+}
+
 // A noter is a sink that also takes what is not to be told.
 type noter interface {
 	Note(e *event.Event)
@@ -242,6 +249,9 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		defer enough()
 		return t.look(at, out)
 	}
+	if flusher, ok := out.(flusher); ok {
+		t.flush = flusher.Flush
+	}
 	for raw, err := range t.tracer.Events() {
 		switch {
 		case err != nil:
@@ -249,21 +259,30 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		case reason == endCount:
 			t.stream.Skip()
 		default:
-			t.looks.idle(raw.Boot - disorder)
-			err = t.write(out, t.happened(&raw)...)
+			if err = t.looks.idle(raw.Boot - disorder); err == nil {
+				err = t.write(out, t.happened(&raw)...)
+			}
 		}
-		if err = errors.Join(err, t.looks.err); err != nil {
+		if err != nil {
 			return err
 		}
 		enough()
 	}
-	if t.looks.err != nil {
-		return t.looks.err
-	}
 	if err := t.look(forever, out); err != nil { // what was there, if there was no time to tell it
 		return err
 	}
-	return t.end(ctx, reason, out)
+	if err := t.end(ctx, reason, out); err != nil {
+		return err
+	}
+	return t.flush()
+}
+
+// idle is when nothing more is there to be read from the kernel.
+func (t *trace) idle(at time.Duration) error {
+	if err := t.looks.idle(at); err != nil {
+		return err
+	}
+	return t.flush()
 }
 
 // lost tells of a loss. Another error is one.
