@@ -27,6 +27,7 @@ type scale struct {
 	namespaces []int
 	processes  []int
 	idle       time.Duration // how long it is looked at when nothing happens
+	guest      time.Duration // how long one may take; 0: there is none
 }
 
 type population struct{ namespaces, objects int } // objects in each
@@ -35,7 +36,7 @@ var full = scale{
 	limit: 10 * time.Minute, rounds: 9, calls: 200_000, slowCalls: 3000,
 	rates: []int{1000, 10_000, 100_000, 500_000}, paced: 200 * time.Millisecond, flood: 10_000_000,
 	seeing: map[int]int{1: 3, 100: 100, 10_000: 10_000, 500_000: 500_000}, bench: "200ms",
-	population: population{1000, 100}, namespaces: []int{1, 10, 100, 1000, 10_000}, processes: []int{100, 1000, 5000, 20_000}, idle: 2 * time.Second,
+	population: population{1000, 100}, namespaces: []int{1, 10, 100, 1000, 10_000}, processes: []int{100, 1000, 5000, 20_000}, idle: 2 * time.Second, guest: 2 * time.Minute,
 }
 
 var quick = scale{

@@ -136,7 +136,7 @@ func (c *caller) obey(o order) (pace, error) {
 	slices.Sort(batches)
 	return pace{
 		Cost: mean(batches[:len(batches)-len(batches)/50]), Mean: float64(sum) / float64(len(batches)*o.Batch),
-		Seconds: float64(c.clock.now()-began) / 1e9,
+		Median: quantile(batches, 0.5), Seconds: float64(c.clock.now()-began) / 1e9,
 	}, nil
 }
 

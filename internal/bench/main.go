@@ -56,6 +56,8 @@ func play(role string, args []string) error {
 		return produce(args[0], os.Stdin, os.Stdout)
 	case role == "crowd" && len(args) == 1:
 		return crowd(args[0], os.Stdin, os.Stdout)
+	case role == "guest" && len(args) == 0:
+		return guest(os.Stdout, os.Stderr)
 	case role == "peer" && len(args) > 0:
 		return peer(args)
 	}

@@ -31,6 +31,7 @@ type order struct {
 type pace struct {
 	Cost    float64 // ns a call, without the slowest batches: in these something else ran
 	Mean    float64 // likewise, of all
+	Median  float64 // likewise, the batch in the middle
 	Seconds float64 // of all, with the waiting for when the next are due
 }
 

@@ -23,12 +23,16 @@ type series struct {
 	missing map[string]error
 }
 
+func newSeries() *series {
+	return &series{values: map[string]map[string][]float64{}, missing: map[string]error{}}
+}
+
 var errTime = errors.New("no time was left")
 
 // interleave measures all variants in each round. One that fails is not tried
 // again. It ends early where time does.
 func (b *bench) interleave(ctx context.Context, title string, rounds int, variants ...variant) *series {
-	s := &series{values: map[string]map[string][]float64{}, missing: map[string]error{}}
+	s := newSeries()
 	for round := range rounds {
 		b.say("%s: round %d of %d", title, round+1, rounds)
 		for _, v := range variants {

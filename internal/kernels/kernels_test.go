@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -54,13 +53,13 @@ func TestKernels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fetchErr := fetch(t, cache, entries)
+	fetchErr := Fetch(t.Context(), "./fetch.sh", cache, entries...)
 	builds := &builds{root: moduleRoot(t), dir: t.TempDir()}
 	slots := make(chan struct{}, 2) // boots at a time
 	for _, e := range entries {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			if !fetched(cache, e) {
+			if !e.Fetched(cache) {
 				unavailable(t, fetchErr)
 			}
 			slots <- struct{}{}
@@ -79,40 +78,12 @@ func unavailable(t *testing.T, err error) {
 	t.Skipf("no kernel: %v", err)
 }
 
-// fetch runs fetch.sh. Its error matters to the entries that are not there then.
-func fetch(t *testing.T, cache string, entries []Entry) error {
-	args := []string{cache}
-	for _, e := range entries {
-		args = append(args, e.Name)
-	}
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "./fetch.sh", args...)
-	cmd.Stderr = &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("fetch.sh: %w\n%s", err, strings.TrimSpace(stderr.String()))
-	}
-	return nil
-}
-
-func fetched(cache string, e Entry) bool {
-	for _, path := range []string{e.kernelPath(cache), e.busyboxPath(cache)} {
-		if _, err := os.Stat(path); err != nil {
-			return false
-		}
-	}
-	_, err := exec.LookPath(machines[e.Arch].program)
-	return err == nil
-}
-
 func runEntry(t *testing.T, cache string, e Entry, builds *builds) {
 	files, err := builds.get(e.Arch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := Initramfs{Busybox: e.busyboxPath(cache), Files: files, Jobs: guestJobs(e)}
+	image := Initramfs{Files: files, Jobs: guestJobs(e)}
 	result := boot(t, cache, e, image)
 	if len(result.Jobs) != len(image.Jobs) {
 		t.Errorf("%d of %d test binaries ran", len(result.Jobs), len(image.Jobs))
@@ -126,10 +97,6 @@ func runEntry(t *testing.T, cache string, e Entry, builds *builds) {
 // not come to its end.
 func boot(t *testing.T, cache string, e Entry, image Initramfs) Result {
 	t.Helper()
-	initrd := filepath.Join(t.TempDir(), "initramfs")
-	if err := writeInitramfs(initrd, image); err != nil {
-		t.Fatal(err)
-	}
 	began := time.Now()
 	end := began.Add(bootLimit)
 	if deadline, ok := t.Deadline(); ok && deadline.Before(end) {
@@ -137,30 +104,13 @@ func boot(t *testing.T, cache string, e Entry, image Initramfs) Result {
 	}
 	ctx, cancel := context.WithDeadlineCause(t.Context(), end, errors.New("its time was up"))
 	defer cancel()
-	console, bootErr := Boot(ctx, e.Arch, e.kernelPath(cache), initrd)
-	result, err := ParseConsole(bytes.NewReader(console))
-	for _, err := range []error{bootErr, err, result.Err()} {
-		if err != nil {
-			t.Errorf("%s: %v", e.Name, err)
-		}
-	}
-	if t.Failed() {
-		t.Logf("console:\n%s", console)
+	result, err := e.Run(ctx, cache, image)
+	if err != nil {
+		t.Errorf("%s: %v", e.Name, err)
+		t.Logf("console:\n%s", result.Console)
 	}
 	t.Logf("kernel %s, %.0f s", result.Kernel, time.Since(began).Seconds())
 	return result
-}
-
-func writeInitramfs(path string, image Initramfs) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := image.Write(f); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
 }
 
 // report judges one test binary's run in the guest.

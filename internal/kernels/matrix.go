@@ -1,17 +1,15 @@
-// Package kernels boots Debian's kernels in QEMU and runs Go test binaries
-// inside.
+// Package kernels boots Debian's kernels in QEMU and runs Go test binaries, and
+// other programs, inside.
 //
 // matrix.txt names the kernels and fetch.sh brings them into a cache. A boot is
 // one kernel, one initramfs made here (a static busybox, guest/init and the
-// given files) and one serial console, which carries everything out: the tests'
-// output, their exit status and the kernel's last words.
+// given files) and one serial console, which carries everything out: the
+// output, the exit status and the kernel's last words.
 package kernels
 
 import (
 	_ "embed"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -67,26 +65,4 @@ func Select(entries []Entry, list string) ([]Entry, error) {
 		chosen = append(chosen, entries[i])
 	}
 	return chosen, nil
-}
-
-// CacheDir is where fetch.sh keeps what it fetched.
-func CacheDir() (string, error) {
-	if dir := os.Getenv("IPCTRACE_KERNELS"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for the kernels, set IPCTRACE_KERNELS: %w", err)
-	}
-	return filepath.Join(dir, "ipctrace", "kernels"), nil
-}
-
-// kernelPath is the entry's kernel image in the cache.
-func (e Entry) kernelPath(cache string) string {
-	return filepath.Join(cache, e.Name, "vmlinuz")
-}
-
-// busyboxPath is a static busybox of the entry's architecture in the cache.
-func (e Entry) busyboxPath(cache string) string {
-	return filepath.Join(cache, "busybox-"+e.Arch)
 }

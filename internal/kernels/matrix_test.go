@@ -57,13 +57,3 @@ func TestSelect(t *testing.T) {
 		t.Error("Select(a,d): want an error, d is not there")
 	}
 }
-
-func TestCacheDir(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", "/x")
-	for env, want := range map[string]string{"": "/x/ipctrace/kernels", "/y/": "/y"} {
-		t.Setenv("IPCTRACE_KERNELS", env)
-		if got, err := CacheDir(); err != nil || got != want {
-			t.Errorf("IPCTRACE_KERNELS=%s: %s, %v, want %s", env, got, err, want)
-		}
-	}
-}

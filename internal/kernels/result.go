@@ -17,6 +17,7 @@ type Result struct {
 	Done    bool   // init came to its end
 	Tainted uint64 // /proc/sys/kernel/tainted at the end
 	Oops    string // the first line of an oops or panic
+	Console []byte // all of it
 }
 
 // JobResult is one job's output and exit status; Status is -1 if it did not end.
