@@ -125,7 +125,7 @@ func (it *iterator) load() error {
 	if err != nil {
 		return err
 	}
-	keepOnly(spec, []hook{{program: it.program}})
+	spec = only(spec, it.program)
 	spec.Maps, spec.Variables = nil, nil // they only name the types for bpf2go
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
 	if err == nil {
