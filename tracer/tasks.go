@@ -103,16 +103,28 @@ var (
 	descriptorIterator = iterator{program: tasksProgDescriptors}
 )
 
+// Prepare loads what [Tasks] and [Descriptors] list with, as their first call would.
+// That takes long, and can be done while a tracer is opened. Errors are theirs to tell.
+func Prepare() {
+	_ = taskIterator.prepare()
+	_ = descriptorIterator.prepare()
+}
+
 // open begins an iteration.
 func (it *iterator) open() (io.ReadCloser, error) {
-	it.mu.Lock()
-	defer it.mu.Unlock()
-	if it.link == nil {
-		if err := it.load(); err != nil {
-			return nil, err
-		}
+	if err := it.prepare(); err != nil {
+		return nil, err
 	}
 	return it.link.Open()
+}
+
+func (it *iterator) prepare() error {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	if it.link != nil {
+		return nil
+	}
+	return it.load()
 }
 
 func (it *iterator) load() error {

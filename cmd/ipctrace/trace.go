@@ -49,6 +49,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.looks = newLooks(t.resolver)
 	cfg.Idle = t.looks.idle
 	t.strangers = cfg.Follow
+	go tracer.Prepare() // to look with
 	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
