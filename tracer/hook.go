@@ -6,7 +6,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -111,96 +110,19 @@ type Hook struct {
 // arm64 before 6.4 loads fexit programs and refuses to attach them. Records
 // nothing. The error is ErrNoBTF or ErrPrivilege, when no hook could be tried.
 func Probe() ([]Hook, error) {
-	types, err := kernelTypes()
+	l, err := newLoader(Config{RingBytes: 1 << 16})
 	if err != nil {
 		return nil, err
 	}
+	defer l.close()
 	var tried []Hook
 	for _, tier := range []Tier{Fentry, Syscall} {
 		for _, h := range tier.hooks() {
-			function, at, err := try(h, types)
+			function, at, err := l.try(h)
 			tried = append(tried, Hook{Tier: tier, Function: function, At: at, Err: err, Without: h.without})
 		}
 	}
 	return tried, nil
-}
-
-func try(h hook, types *btf.Cache) (function, at string, err error) {
-	spec, err := loadIpctrace()
-	if err != nil {
-		return "", "", err
-	}
-	program := spec.Programs[h.program]
-	return program.AttachTo, sides[program.AttachType], attempt(spec, h, types)
-}
-
-var sides = map[ebpf.AttachType]string{ebpf.AttachTraceFEntry: "entry", ebpf.AttachTraceFExit: "exit"}
-
-func attempt(spec *ebpf.CollectionSpec, h hook, types *btf.Cache) error {
-	have, _ := present(spec, []hook{h}, types)
-	if len(have) == 0 {
-		return errors.New("this kernel does not have it")
-	}
-	cfg := Config{RingBytes: 1 << 16}
-	if err := cfg.apply(spec); err != nil {
-		return err
-	}
-	keepOnly(spec, have)
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
-	if err != nil {
-		return reason(err)
-	}
-	defer coll.Close()
-	l, err := attach(spec, coll, have[0])
-	if err != nil {
-		return reason(err)
-	}
-	return l.Close()
-}
-
-func attach(spec *ebpf.CollectionSpec, coll *ebpf.Collection, h hook) (link.Link, error) {
-	program, to := coll.Programs[h.program], spec.Programs[h.program].AttachTo
-	var l link.Link
-	var err error
-	if program.Type() == ebpf.Kprobe {
-		l, err = link.Kprobe(to, program, nil)
-	} else {
-		l, err = link.AttachTracing(link.TracingOptions{Program: program})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("attach %s: %w", to, err)
-	}
-	return l, nil
-}
-
-func keepOnly(spec *ebpf.CollectionSpec, hooks []hook) {
-	programs := make(map[string]*ebpf.ProgramSpec, len(hooks))
-	for _, h := range hooks {
-		programs[h.program] = spec.Programs[h.program]
-	}
-	spec.Programs = programs
-}
-
-// present splits hooks into those whose function this kernel has, by the program
-// that fits, and what is missed without the others.
-func present(spec *ebpf.CollectionSpec, hooks []hook, types *btf.Cache) (have []hook, gaps []string) {
-	kernel, err := types.Kernel()
-	if err != nil {
-		return hooks, nil // loading will say it better
-	}
-	for _, h := range hooks {
-		to := spec.Programs[h.program].AttachTo
-		err := find(kernel, spec.Programs[h.program])
-		switch {
-		case errors.Is(err, btf.ErrNotFound) && h.without != "":
-			gaps = append(gaps, fmt.Sprintf("%s: this kernel has no %s", h.without, to))
-			continue
-		case errors.Is(err, btf.ErrMultipleMatches) && h.instead != "":
-			h.program = h.instead
-		}
-		have = append(have, h)
-	}
-	return have, gaps
 }
 
 // find looks for what a program attaches to: a function, or a tracepoint, which

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -52,13 +51,14 @@ func Open(cfg Config) (*Tracer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	types, err := kernelTypes()
-	if err != nil {
-		return nil, err
-	}
 	// Before 5.11 maps count against RLIMIT_MEMLOCK. Where it cannot be raised
 	// it may be high enough all the same.
 	limit := rlimit.RemoveMemlock()
+	l, err := newLoader(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
 
 	tiers := []Tier{cfg.Tier}
 	if cfg.Tier == Auto {
@@ -66,7 +66,7 @@ func Open(cfg Config) (*Tracer, error) {
 	}
 	var refusals []error
 	for _, tier := range tiers {
-		t, err := open(cfg, tier, types)
+		t, err := open(cfg, tier, l)
 		if err == nil {
 			if tier != tiers[0] {
 				t.gaps = append(t.gaps, fmt.Sprintf("tier %s does not attach: %v", tiers[0], reason(refusals[0])))
@@ -105,25 +105,29 @@ func all(errs []error, target error) bool {
 
 // open tries a tier with all its hooks, then without those that do not attach, as
 // long as it is something without them.
-func open(cfg Config, tier Tier, types *btf.Cache) (*Tracer, error) {
+func open(cfg Config, tier Tier, l *loader) (*Tracer, error) {
 	hooks := tier.hooks()
 	if cfg.Follow {
 		hooks = append(treeHooks(), hooks...)
 	}
-	t, err := load(cfg, tier, hooks, types)
-	if err == nil {
-		return t, nil
+	t, err := attachAll(cfg, tier, hooks, l)
+	if err != nil {
+		needed, optional := split(hooks)
+		less, _ := attachAll(cfg, tier, needed, l)
+		if less == nil {
+			return nil, err
+		}
+		less.release()
+		kept, gaps := attachable(optional, l)
+		if t, err = attachAll(cfg, tier, append(needed, kept...), l); err != nil {
+			return nil, err
+		}
+		t.gaps = append(t.gaps, gaps...)
 	}
-	needed, optional := split(hooks)
-	if t, _ = load(cfg, tier, needed, types); t == nil || len(optional) == 0 {
+	if err := t.begin(l); err != nil {
+		t.release()
 		return nil, err
 	}
-	t.Close()
-	kept, gaps := attachable(optional, types)
-	if t, err = load(cfg, tier, append(needed, kept...), types); err != nil {
-		return nil, err
-	}
-	t.gaps = append(t.gaps, gaps...)
 	return t, nil
 }
 
@@ -141,12 +145,12 @@ func split(hooks []hook) (needed, optional []hook) {
 // attachable are the hooks that attach, and what is not seen without the others.
 // Hooks without which the same is not seen go together: half of them would tell
 // wrong things.
-func attachable(hooks []hook, types *btf.Cache) (kept []hook, gaps []string) {
+func attachable(hooks []hook, l *loader) (kept []hook, gaps []string) {
 	for _, h := range hooks {
 		if slices.Contains(gaps, h.without) {
 			continue
 		}
-		if _, _, err := try(h, types); err != nil {
+		if _, _, err := l.try(h); err != nil {
 			gaps = append(gaps, h.without)
 		}
 	}
@@ -158,54 +162,48 @@ func attachable(hooks []hook, types *btf.Cache) (kept []hook, gaps []string) {
 	return kept, gaps
 }
 
-func load(cfg Config, tier Tier, hooks []hook, types *btf.Cache) (_ *Tracer, err error) {
-	spec, err := loadIpctrace()
-	if err != nil {
-		return nil, err
-	}
-	if err := cfg.apply(spec); err != nil {
-		return nil, err
-	}
+// attachAll attaches hooks. None of them speaks before [Tracer.begin].
+func attachAll(cfg Config, tier Tier, hooks []hook, l *loader) (_ *Tracer, err error) {
 	t := &Tracer{tier: tier, gaps: tier.unseen(), follow: cfg.Follow, idle: cfg.Idle}
 	defer func() {
 		if err != nil {
 			t.release()
 		}
 	}()
-	hooks, gaps := present(spec, hooks, types)
+	hooks, gaps := l.present(hooks)
 	t.gaps = append(t.gaps, gaps...)
-	keepOnly(spec, append(hooks, hook{program: ipctraceProgIntroduce}))
-	if t.coll, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types}); err != nil {
-		return nil, err
-	}
-	if t.ring, err = mapRing(t.coll.Maps[ipctraceMapEvents]); err != nil {
+	if t.coll, err = l.loadAll(hooks); err != nil {
 		return nil, err
 	}
 	for _, h := range hooks {
-		l, err := attach(spec, t.coll, h)
+		attached, err := l.attach(t.coll.Programs[h.program], h)
 		if err != nil {
 			return nil, err
 		}
-		t.links = append(t.links, l)
+		t.links = append(t.links, attached)
 	}
-	return t, t.begin()
+	return t, nil
 }
 
-// begin opens the gate: until all hooks are there none of them speaks.
-func (t *Tracer) begin() error {
-	if _, err := t.coll.Programs[ipctraceProgIntroduce].Run(&ebpf.RunOptions{}); err != nil {
-		return fmt.Errorf("introduce this program: %w", err)
+// begin takes the maps over and opens the gate: until all hooks are there none of
+// them speaks.
+func (t *Tracer) begin(l *loader) error {
+	if err := l.introduce(); err != nil {
+		return err
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
 	t.cpus = make([]cpu, cpus)
+	t.coll.Variables = l.maps.Variables
 	if err := t.setLive(true); err != nil {
 		return err
 	}
 	t.start = t.clock.Boot()
 	t.looked = t.start
+	t.coll.Maps, t.ring = l.maps.Maps, l.ring
+	l.maps, l.ring = nil, nil
 	return nil
 }
 

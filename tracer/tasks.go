@@ -103,16 +103,28 @@ var (
 	descriptorIterator = iterator{program: tasksProgDescriptors}
 )
 
+// Prepare loads what [Tasks] and [Descriptors] list with, as their first call would.
+// That takes long, and can be done while a tracer is opened. Errors are theirs to tell.
+func Prepare() {
+	_ = taskIterator.prepare()
+	_ = descriptorIterator.prepare()
+}
+
 // open begins an iteration.
 func (it *iterator) open() (io.ReadCloser, error) {
-	it.mu.Lock()
-	defer it.mu.Unlock()
-	if it.link == nil {
-		if err := it.load(); err != nil {
-			return nil, err
-		}
+	if err := it.prepare(); err != nil {
+		return nil, err
 	}
 	return it.link.Open()
+}
+
+func (it *iterator) prepare() error {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	if it.link != nil {
+		return nil
+	}
+	return it.load()
 }
 
 func (it *iterator) load() error {
@@ -125,7 +137,7 @@ func (it *iterator) load() error {
 	if err != nil {
 		return err
 	}
-	keepOnly(spec, []hook{{program: it.program}})
+	spec = only(spec, it.program)
 	spec.Maps, spec.Variables = nil, nil // they only name the types for bpf2go
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
 	if err == nil {

@@ -57,3 +57,23 @@ func TestKernelTasksPrivilege(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKernelTasksPrepare: what is prepared is not loaded again.
+func TestKernelTasksPrepare(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: make test-root")
+	}
+	Prepare()
+	tasks, descriptors := taskIterator.link, descriptorIterator.link
+	if tasks == nil || descriptors == nil {
+		t.Fatal("not loaded")
+	}
+	_, err := Tasks()
+	_, err2 := Descriptors()
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	if taskIterator.link != tasks || descriptorIterator.link != descriptors {
+		t.Error("loaded again")
+	}
+}

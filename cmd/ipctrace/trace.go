@@ -39,6 +39,9 @@ type trace struct {
 	begun     bool // the inventory has what was there before
 }
 
+// startGC is how many percent the heap may grow by between collections, until attached.
+const startGC = 400
+
 // openTrace attaches, then looks what there is, and says on stderr that nothing
 // made from now on is missed.
 func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, stderr io.Writer) (*trace, error) {
@@ -51,6 +54,9 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.flush = func() error { return nil }
 	cfg.Idle = t.idle
 	t.strangers = cfg.Follow
+	go tracer.Prepare() // to look with
+	// A collector that marks the kernel's types again and again has one CPU of two.
+	defer debug.SetGCPercent(debug.SetGCPercent(startGC))
 	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
