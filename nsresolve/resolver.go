@@ -389,13 +389,13 @@ func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 		} else {
 			e = r.entryOf(inode, w.found[inode].id)
 		}
-		e.update(w.found[inode], w.pins, begun)
+		e.update(w.found[inode], w, begun)
 		namespaces = append(namespaces, e.ns)
 	}
 	return namespaces, nil
 }
 
-func (e *entry) update(s *seen, pins bool, at time.Time) {
+func (e *entry) update(s *seen, w *walk, at time.Time) {
 	e.ns.Processes = s.processes
 	e.ns.Threads = 0
 	for _, p := range s.processes {
@@ -404,10 +404,10 @@ func (e *entry) update(s *seen, pins bool, at time.Time) {
 	if s.id != 0 {
 		e.ns.ID = s.id
 	}
-	if pins {
+	if w.pins {
 		e.ns.Pins = s.pins
 		if len(s.pins) > 0 {
-			e.holder = s.holders[s.pins[0].PID]
+			e.holder = w.comms[s.pins[0].PID]
 		}
 	}
 	e.resolved = true
