@@ -302,6 +302,23 @@ func TestOneNumber(t *testing.T) {
 	}
 }
 
+// TestQueued: a namespace has queues until the last one is gone, or it is; one that is
+// unlinked and told to live on is one.
+func TestQueued(t *testing.T) {
+	v := applied(Limits{}, life(1, event.ObjectCreate, "msg", 3))
+	check(t, v.Queued(), map[uint64]bool{})
+	v.Apply(life(2, event.ObjectCreate, mq, 0, queue("/a", 9)))
+	v.Apply(life(3, event.ObjectCreate, mq, 0, queue("/b", 0)))
+	v.Apply(life(4, event.ObjectMark, mq, 0, queue("/a", 9)))
+	v.Apply(life(5, event.ObjectRemove, mq, 0, queue("/b", 0)))
+	check(t, v.Queued(), map[uint64]bool{7: true})
+	v.Apply(life(6, event.ObjectRemove, mq, 0, queue("/a", 9)))
+	check(t, v.Queued(), map[uint64]bool{})
+	v.Apply(life(7, event.ObjectCreate, mq, 0, queue("/c", 10)))
+	v.Apply(ofNamespace(8, event.NamespaceFree, 1))
+	check(t, v.Queued(), map[uint64]bool{})
+}
+
 func TestFind(t *testing.T) {
 	v := applied(Limits{},
 		life(1, event.ObjectCreate, "msg", 3), life(1, event.ObjectCreate, mq, 0, queue("/a", 9)),

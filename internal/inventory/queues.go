@@ -72,3 +72,14 @@ func (n *Namespace) removedQueue(eo *event.Object) *Object {
 	}
 	return found
 }
+
+// Queued are the inode numbers of the namespaces that have queues, as far as is known.
+func (v *Inventory) Queued() map[uint64]bool {
+	queued := make(map[uint64]bool)
+	for n := range v.touched.all() {
+		if len(n.queues.inodes)+len(n.queues.names) > 0 {
+			queued[n.Inode] = true
+		}
+	}
+	return queued
+}

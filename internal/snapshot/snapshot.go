@@ -37,7 +37,8 @@ type Namespace struct {
 	nsresolve.Namespace
 	Objects []sysvipc.Object
 	Limits  sysvipc.Limits // of TakeAll
-	MQ      error          // why POSIX queues could not be listed
+	MQ      error          // why POSIX queues could not be listed, or were not
+	MQTook  time.Duration  // to list them
 	From,
 	To time.Duration
 
@@ -100,7 +101,7 @@ func (n *Namespace) read(r *nsresolve.Resolver, look sysvipc.Look, wanted func(*
 	if err == nil {
 		var in sysvipc.Namespace
 		in, n.Err = look(f, wanted(n))
-		n.Objects, n.Limits, n.MQ = in.Objects, in.Limits, in.MQ
+		n.Objects, n.Limits, n.MQ, n.MQTook = in.Objects, in.Limits, in.MQ, in.MQTook
 		f.Close()
 	}
 	n.To = clock.Boot()

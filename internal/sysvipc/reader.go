@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,7 @@ type Namespace struct {
 	Objects []Object
 	Limits  Limits // where they were asked for
 	MQ      error  // why POSIX queues could not be listed, or not all; nil: they are in Objects
+	MQTook  time.Duration
 }
 
 // What is read of a namespace besides its System V objects.
@@ -190,9 +192,10 @@ func (t *traveller) here(what What) (Namespace, error) {
 	}
 	n := Namespace{Objects: objects, MQ: ErrNotAsked}
 	if what.Queues {
+		begun := time.Now()
 		var queued []Object
 		queued, n.MQ = queues()
-		n.Objects = append(n.Objects, queued...)
+		n.Objects, n.MQTook = append(n.Objects, queued...), time.Since(begun)
 	}
 	if what.Limits {
 		n.Limits = limits(n.Objects)
