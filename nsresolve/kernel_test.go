@@ -228,6 +228,61 @@ func TestKernelDescriptor(t *testing.T) {
 	}
 }
 
+// TestKernelListedDescriptors: a namespace that a mount and a descriptor hold has both
+// pins, and its id where the kernel has them; a namespace of another type, a file, and
+// a descriptor that is closed by now hold none.
+func TestKernelListedDescriptors(t *testing.T) {
+	tid, end := unsharedThread(t)
+	source := fmt.Sprintf("/proc/self/task/%d/ns/ipc", tid)
+	point := filepath.Join(t.TempDir(), "namespace")
+	if err := os.WriteFile(point, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(source, point, "", unix.MS_BIND, ""); err != nil {
+		kerneltest.Lacks(t, fmt.Sprintf("mount: %v", err))
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(point, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	pid := os.Getpid()
+	var list []Descriptor
+	for _, path := range []string{"/proc/self/ns/uts", source, point, os.DevNull} {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		list = append(list, Descriptor{PID: pid, TID: pid, FD: int(f.Fd())})
+	}
+	end()
+	list = append(list, Descriptor{PID: pid, TID: pid, FD: 1 << 20})
+	held, _ := os.Open(point)
+	defer held.Close()
+	id, _ := idOf(held) // 0 where the kernel has none
+
+	self := Thread{TID: pid, PID: pid, Namespace: inodeOf(t, "/proc/self/ns/ipc"), MountNamespace: 1, RootInode: 1}
+	r := New(Options{
+		Tasks:       func() ([]Thread, error) { return []Thread{self}, nil },
+		Descriptors: func() ([]Descriptor, error) { return list, nil },
+	})
+	w := r.newWalk(true, func(uint64) bool { return true })
+	if !w.host {
+		kerneltest.Lacks(t, "the initial pid and time namespaces")
+	}
+	n := find(scan(t, r), inodeAt(t, point))
+	want := []Pin{
+		{PinMount, pid, point},
+		{PinFD, pid, fmt.Sprintf("/proc/%d/fd/%d", pid, list[1].FD)},
+		{PinFD, pid, fmt.Sprintf("/proc/%d/fd/%d", pid, list[2].FD)},
+	}
+	sortPins(want)
+	if n == nil || !slices.Equal(n.Pins, want) || n.ID != id {
+		t.Fatalf("%+v, want id %d and %+v", n, id, want)
+	}
+}
+
 // TestKernelWithoutRights scans as a user who owns nothing.
 func TestKernelWithoutRights(t *testing.T) {
 	kerneltest.NeedRoot(t)

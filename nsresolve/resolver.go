@@ -19,7 +19,7 @@ import (
 type Options struct {
 	ProcRoot      string           // default "/proc"
 	CgroupRoot    string           // the cgroup2 mount or the parent of "unified"; default "/sys/fs/cgroup"
-	MaxNamespaces int              // cached, the least recently used goes first; default 16384
+	MaxNamespaces int              // cached, the least recently used goes first; default 65536
 	MinInterval   time.Duration    // a walk caused by Lookup happens at most this often; default 250ms
 	Now           func() time.Time // default time.Now
 
@@ -45,6 +45,8 @@ const (
 	// settleTime after a namespace is first seen its processes are read once
 	// more: at its birth they may not have executed their program yet.
 	settleTime = time.Second
+	// maxCgroups bounds the cgroups that are cached, whose paths may be long.
+	maxCgroups = 16384
 	// maxTries bounds the walks for a namespace that no process shows up in.
 	// More than one, because a child born by clone into a new namespace is in
 	// /proc only after copy_ipcs has run.
@@ -105,7 +107,7 @@ type Snapshot struct {
 // New returns a Resolver with nothing in its cache.
 func New(o Options) *Resolver {
 	if o.MaxNamespaces <= 0 {
-		o.MaxNamespaces = 16384
+		o.MaxNamespaces = 65536
 	}
 	if o.MinInterval <= 0 {
 		o.MinInterval = 250 * time.Millisecond
@@ -123,7 +125,7 @@ func New(o Options) *Resolver {
 		descriptors: o.Descriptors,
 		visiting:    o.Visiting,
 		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
-		cgroups:     newLRU[uint64, cgroupEntry](o.MaxNamespaces),
+		cgroups:     newLRU[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)),
 		walks:       make(map[*walk]struct{}),
 	}
 }
@@ -389,13 +391,13 @@ func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 		} else {
 			e = r.entryOf(inode, w.found[inode].id)
 		}
-		e.update(w.found[inode], w.pins, begun)
+		e.update(w.found[inode], w, begun)
 		namespaces = append(namespaces, e.ns)
 	}
 	return namespaces, nil
 }
 
-func (e *entry) update(s *seen, pins bool, at time.Time) {
+func (e *entry) update(s *seen, w *walk, at time.Time) {
 	e.ns.Processes = s.processes
 	e.ns.Threads = 0
 	for _, p := range s.processes {
@@ -404,10 +406,10 @@ func (e *entry) update(s *seen, pins bool, at time.Time) {
 	if s.id != 0 {
 		e.ns.ID = s.id
 	}
-	if pins {
+	if w.pins {
 		e.ns.Pins = s.pins
 		if len(s.pins) > 0 {
-			e.holder = s.holders[s.pins[0].PID]
+			e.holder = w.comms[s.pins[0].PID]
 		}
 	}
 	e.resolved = true

@@ -100,11 +100,7 @@ type member struct {
 }
 
 func (w *walk) join(members map[member]int, t Thread) {
-	s := w.at(t.Namespace)
-	if t.NamespaceID != s.id { // the inode changed hands: what was listed later is of the later one
-		*s = *newSeen()
-		s.id = t.NamespaceID
-	}
+	s := w.as(t.Namespace, t.NamespaceID)
 	m := member{t.Namespace, t.NamespaceID, t.PID}
 	i, known := members[m]
 	if !known {
@@ -154,19 +150,38 @@ func (w *walk) listedDescriptors(ctx context.Context, root int, threads []Thread
 	return nil
 }
 
-// holders keeps what turns out to be a descriptor of an IPC namespace.
+// holders keeps what turns out to be a descriptor of an IPC namespace. The directory
+// of a process is opened once for all that it has.
 func (w *walk) holders(root int, list []Descriptor) {
-	slices.SortFunc(list, func(a, b Descriptor) int { return cmp.Compare(a.PID, b.PID) })
-	for _, d := range list {
-		name := fmt.Sprintf("fd/%d", d.FD)
-		if d.TID != d.PID {
-			name = fmt.Sprintf("task/%d/fd/%d", d.TID, d.FD)
+	slices.SortStableFunc(list, func(a, b Descriptor) int { return cmp.Compare(a.PID, b.PID) })
+	for len(list) > 0 {
+		pid, n := list[0].PID, 0
+		for n < len(list) && list[n].PID == pid {
+			n++
 		}
-		if dir, err := openPath(root, strconv.Itoa(d.PID)); err == nil {
-			if err := w.descriptor(dir, d.PID, name); exists(dir, "stat") {
-				w.refuseFDs(err)
-			}
+		if dir, err := openPath(root, strconv.Itoa(pid)); err == nil {
+			w.held(dir, pid, list[:n])
 			unix.Close(dir)
+		}
+		list = list[n:]
+	}
+}
+
+// held looks at the descriptors listed of the process whose directory is open.
+func (w *walk) held(dir, pid int, list []Descriptor) {
+	for _, d := range list {
+		name := "fd/" + strconv.Itoa(d.FD)
+		if d.TID != d.PID {
+			name = "task/" + strconv.Itoa(d.TID) + "/" + name
+		}
+		if h, ok := handleAt(dir, name); ok {
+			if h.nsType == unix.CLONE_NEWIPC {
+				w.hold(dir, w.as(uint64(h.inode), h.id), pid, name)
+			}
+			continue
+		}
+		if err := w.descriptor(dir, pid, name); denied(err) && exists(dir, "stat") {
+			w.refuseFDs(err)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type walk struct {
 	found    map[uint64]*seen       // by inode
 	mounts   map[mountView]struct{} // mount tables read
 	mountIDs map[int]struct{}       // mounts seen, perhaps from another root
+	comms    map[int]string         // of processes with descriptors
 	subject  uint64                 // the inode it is for, if any
 	buf      []byte
 	visitor  int    // a process whose threads elsewhere than home are left out; 0: none
@@ -43,7 +44,6 @@ type seen struct {
 	id        uint64 // 0: unknown
 	processes []Process
 	pins      []Pin
-	holders   map[int]string // comms of those with descriptors
 }
 
 // mountView: what a table shows depends on the root of its reader as well
@@ -66,6 +66,7 @@ func newWalk(procRoot string, pins bool, want func(uint64) bool) *walk {
 		found:    make(map[uint64]*seen),
 		mounts:   make(map[mountView]struct{}),
 		mountIDs: make(map[int]struct{}),
+		comms:    make(map[int]string),
 		stale:    make(map[uint64]struct{}),
 	}
 }
@@ -129,13 +130,24 @@ func (w *walk) inodes() []uint64 {
 func (w *walk) at(inode uint64) *seen {
 	s := w.found[inode]
 	if s == nil {
-		s = newSeen()
+		s = new(seen)
 		w.found[inode] = s
 	}
 	return s
 }
 
-func newSeen() *seen { return &seen{holders: make(map[int]string)} }
+// as is at for when the namespace's id is known: what was found under another one
+// is gone, as the inode number has changed hands.
+func (w *walk) as(inode, id uint64) *seen {
+	s := w.at(inode)
+	if s.id == 0 {
+		s.id = id
+	}
+	if s.id != id {
+		*s = seen{id: id}
+	}
+	return s
+}
 
 // process reads one process. Nothing that goes wrong with it stops the walk: it
 // is gone, or it is counted.
@@ -304,20 +316,19 @@ func (w *walk) descriptor(dir, pid int, name string) error {
 		return err
 	}
 	if inode, ok := ipcLink(link); ok {
-		w.hold(dir, inode, pid, name)
+		w.hold(dir, w.at(inode), pid, name)
 	}
 	return nil
 }
 
-func (w *walk) hold(dir int, inode uint64, pid int, name string) {
-	s := w.at(inode)
+func (w *walk) hold(dir int, s *seen, pid int, name string) {
 	path := filepath.Join(w.procRoot, strconv.Itoa(pid), name)
 	s.pins = append(s.pins, Pin{Kind: PinFD, PID: pid, Path: path})
-	if _, known := s.holders[pid]; known {
+	if _, known := w.comms[pid]; known {
 		return
 	}
 	if st, err := readStat(dir, &w.buf); err == nil {
-		s.holders[pid] = st.comm
+		w.comms[pid] = st.comm
 	}
 }
 

@@ -13,8 +13,8 @@ const (
 	// lookInterval is how far apart looks are. The syscall tier looks all the time,
 	// because it is not told of all that ends; the other one after a loss.
 	lookInterval = time.Second
-	// lookShare keeps looking to a tenth of the time on a large machine.
-	lookShare = 10
+	// lookShare keeps looking to a twentieth of the time on a large machine.
+	lookShare = 20
 	// disorder is how much earlier than an event one can be that comes after it:
 	// the ring is in order of reservation, which two processors stamp each.
 	disorder = 10 * time.Millisecond
@@ -28,19 +28,28 @@ const (
 // looks are the snapshots that a trace takes while it runs. All but the taking
 // happens in the goroutine that follows the trace.
 type looks struct {
-	resolver *nsresolve.Resolver
-	always   bool                         // look again and again; else only when asked
-	ready    func(at time.Duration) error // called when events have been taken in up to a boot time
+	looker *snapshot.Looker
+	always bool                         // look again and again; else only when asked
+	ready  func(at time.Duration) error // called when events have been taken in up to a boot time
 
 	pending *snapshot.Snapshot // taken, and not yet handed out
 	taking  chan *snapshot.Snapshot
 	cancel  context.CancelFunc
 	first   bool // none has been handed out yet
 	asked   bool
+	lost    bool          // something was lost since the last one began
 	next    time.Duration // boot time
 }
 
-func newLooks(r *nsresolve.Resolver) *looks { return &looks{resolver: r, first: true} }
+func newLooks(r *nsresolve.Resolver) *looks {
+	return &looks{looker: snapshot.NewLooker(r), first: true}
+}
+
+// open takes the first one, which all that happens is told from.
+func (l *looks) open(ctx context.Context) (err error) {
+	l.pending, err = l.looker.Take(ctx, nil)
+	return err
+}
 
 // idle says that all events up to a boot time have been taken in.
 func (l *looks) idle(at time.Duration) error {
@@ -50,8 +59,11 @@ func (l *looks) idle(at time.Duration) error {
 	return l.ready(at)
 }
 
-// ask for a look soon: something was lost, or is in doubt.
+// ask for a look soon: something is in doubt.
 func (l *looks) ask() { l.asked = true }
+
+// askAll asks for one at all that there is: something was lost, wherever.
+func (l *looks) askAll() { l.asked, l.lost = true, true }
 
 // due says whether one should begin.
 func (l *looks) due(at time.Duration) bool {
@@ -61,13 +73,16 @@ func (l *looks) due(at time.Duration) bool {
 	return l.always || l.asked
 }
 
-// begin takes a snapshot, aside.
-func (l *looks) begin() {
+// begin takes a snapshot, aside. Queued is as in [snapshot.Looker.Take].
+func (l *looks) begin(queued map[uint64]bool) {
+	if l.lost {
+		l.looker.Thorough()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l.taking, l.cancel, l.asked = make(chan *snapshot.Snapshot, 1), cancel, false
+	l.taking, l.cancel, l.asked, l.lost = make(chan *snapshot.Snapshot, 1), cancel, false, false
 	go func(result chan<- *snapshot.Snapshot) {
 		defer cancel()
-		found, err := snapshot.Take(ctx, l.resolver)
+		found, err := l.looker.Take(ctx, queued)
 		if err != nil {
 			found = nil
 		}
@@ -92,11 +107,12 @@ func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
 	}
 	found := l.pending
 	l.pending = nil
-	l.next = found.To + lookInterval
-	if !l.first { // which loads what the later ones use
-		l.next = found.To + max(lookInterval, lookShare*(found.To-found.From))
+	took := found.To - found.From
+	if l.first { // it reads more than the later ones
+		took = l.looker.Again()
 	}
 	l.first = false
+	l.next = found.To + max(lookInterval, lookShare*took)
 	return found
 }
 

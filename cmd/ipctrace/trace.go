@@ -62,12 +62,11 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 		return nil, err
 	}
 	t.stream.BeginLook()
-	found, err := snapshot.Take(ctx, t.resolver)
-	if err != nil {
+	if err := t.looks.open(ctx); err != nil {
 		t.tracer.Close()
 		return nil, err
 	}
-	t.looks.pending = found
+	found := t.looks.pending
 	t.looks.always = t.tracer.Tier() == tracer.Syscall
 	t.start = t.describe(found)
 	partial := ""
@@ -297,7 +296,7 @@ func (t *trace) lost(err error, out sink) error {
 	if !errors.As(err, &loss) {
 		return err
 	}
-	t.looks.ask()
+	t.looks.askAll()
 	return t.write(out, t.stream.Lost(loss))
 }
 
@@ -320,7 +319,7 @@ func (t *trace) look(at time.Duration, out sink) error {
 	}
 	if t.looks.due(at) {
 		t.stream.BeginLook()
-		t.looks.begin()
+		t.looks.begin(t.inventory.Queued())
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -66,4 +67,37 @@ func TestKeepsNoRoom(t *testing.T) {
 	if r := recent.Object; *r.ID != 0 || *r.Size != 4096 || *r.UID != 7 || r.Key != 1 || recent.BootNS != 3600e9 {
 		t.Errorf("recent: %s", recent.AppendJSON(nil))
 	}
+}
+
+// BenchmarkNamespaces finds 10,000 namespaces, and then a queue in each. It says how
+// many bytes a namespace takes, with nothing in it and with the queue.
+func BenchmarkNamespaces(b *testing.B) {
+	const count = 10_000
+	for b.Loop() {
+		v := inventory.New(inventory.Limits{Namespaces: count})
+		before := live()
+		for inode := range uint64(count) {
+			v.Apply(&event.Event{
+				Event: event.NamespaceFound, Observed: event.ObservedSnapshot,
+				NS: &event.Namespace{Inode: inode, Gen: 1, ID: inode, Label: "maker[4711]"},
+			})
+		}
+		empty := live()
+		for inode := range uint64(count) {
+			e := happened(0, event.ObjectCreate)
+			e.NS = &event.Namespace{Inode: inode, Gen: 1, ID: inode}
+			v.Apply(e)
+		}
+		b.ReportMetric(float64(empty-before)/count, "B/namespace")
+		b.ReportMetric(float64(live()-empty)/count, "B/queue")
+		runtime.KeepAlive(v)
+	}
+}
+
+// live is how many bytes are in use.
+func live() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

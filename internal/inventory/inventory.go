@@ -2,7 +2,8 @@
 // which objects in them, from what was found and what happened. It is the only
 // long-lived state of a session and knows nothing of how it is shown. Its size
 // is bounded: beyond the limits, what is gone is forgotten first, then what was
-// touched longest ago, and both are counted.
+// touched longest ago, and both are counted. BenchmarkNamespaces says how much a
+// namespace takes.
 package inventory
 
 import (
@@ -13,7 +14,8 @@ import (
 
 // Limits bound the inventory. Where one is zero its default holds.
 type Limits struct {
-	Namespaces int // with those that ended: 4096
+	Namespaces int // with those that ended: 65536
+	Ended      int // of them: 4096
 	Objects    int // in all namespaces together: 65536
 	Gone       int // objects that are gone, besides: 4096
 	Recent     int // events: 64
@@ -26,7 +28,7 @@ func (l Limits) orDefault() Limits {
 		}
 		return otherwise
 	}
-	return Limits{or(l.Namespaces, 4096), or(l.Objects, 65536), or(l.Gone, 4096), or(l.Recent, 64)}
+	return Limits{or(l.Namespaces, 65536), or(l.Ended, 4096), or(l.Objects, 65536), or(l.Gone, 4096), or(l.Recent, 64)}
 }
 
 // Inventory is for one goroutine.
@@ -35,6 +37,7 @@ type Inventory struct {
 	totals     Totals
 	recent     recent
 	namespaces map[identity]*Namespace
+	numbers    numbers         // those that have not ended
 	last       *Namespace      // that was asked for
 	order      list[Namespace] // first seen at the front
 	touched    list[Namespace] // those that have not ended: touched longest ago at the front
@@ -65,6 +68,7 @@ func New(l Limits) *Inventory {
 		limits:     l,
 		recent:     newRecent(l.Recent),
 		namespaces: make(map[identity]*Namespace),
+		numbers:    make(numbers),
 	}
 }
 
@@ -140,14 +144,26 @@ func (v *Inventory) namespace(e *event.Event) *Namespace {
 		}
 		n = newNamespace(e)
 		v.order.pushBack(&n.inOrder, n)
-		v.touched.pushBack(&n.inTouched, n)
 		v.namespaces[identityOf(e.NS)] = n
+		v.stand(n)
 	case n.ended && shows(e.Event):
 		v.revive(n)
 	case !n.ended:
 		v.touched.moveToBack(&n.inTouched)
 	}
 	return n
+}
+
+// stand puts a namespace to those that have not ended.
+func (v *Inventory) stand(n *Namespace) {
+	v.touched.pushBack(&n.inTouched, n)
+	v.numbers.add(n)
+}
+
+// fall takes it out of them.
+func (v *Inventory) fall(n *Namespace) {
+	v.touched.remove(&n.inTouched)
+	v.numbers.remove(n)
 }
 
 // shows says whether an event of the type shows that its namespace is there.
@@ -174,10 +190,12 @@ func (v *Inventory) applyNamespace(n *Namespace, e *event.Event) {
 // supersede ends those that had the inode number before: no two namespaces have
 // one at once.
 func (v *Inventory) supersede(n *Namespace, e *event.Event) {
-	for other := range v.touched.all() {
-		if other.Inode == n.Inode && other != n {
+	for other := v.numbers[n.Inode]; other != nil; {
+		next := other.alike
+		if other != n {
 			v.free(other, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse})
 		}
+		other = next
 	}
 }
 
@@ -198,8 +216,11 @@ func (v *Inventory) free(n *Namespace, e *event.Event) {
 		o.cleared = true
 		v.totals.Cleared++
 	}
-	v.touched.remove(&n.inTouched)
+	v.fall(n)
 	v.freed.pushBack(&n.inTouched, n)
+	if v.freed.len > v.limits.Ended {
+		v.forgetFreed()
+	}
 }
 
 // revive takes back that a namespace ended: something happened in it since.
@@ -207,7 +228,7 @@ func (v *Inventory) revive(n *Namespace) {
 	n.ended = false
 	n.Freed, n.Observed = event.Event{}.Time, event.ObservedHook
 	v.freed.remove(&n.inTouched)
-	v.touched.pushBack(&n.inTouched, n)
+	v.stand(n)
 }
 
 // applyObject notes what became of an object.
@@ -351,11 +372,26 @@ func (v *Inventory) exhume(o *Object) {
 // forgetNamespace makes room: the one that ended longest ago goes, and where
 // none did, the one touched longest ago.
 func (v *Inventory) forgetNamespace() {
-	from, forgotten := &v.freed, &v.totals.ForgottenFreed
-	if from.len == 0 {
-		from, forgotten = &v.touched, &v.totals.ForgottenNamespaces
+	if v.freed.len > 0 {
+		v.forgetFreed()
+		return
 	}
-	n := from.front()
+	n := v.touched.front()
+	v.forget(n)
+	v.fall(n)
+	v.totals.ForgottenNamespaces++
+}
+
+// forgetFreed forgets the namespace that ended longest ago.
+func (v *Inventory) forgetFreed() {
+	n := v.freed.front()
+	v.forget(n)
+	v.freed.remove(&n.inTouched)
+	v.totals.ForgottenFreed++
+}
+
+// forget forgets a namespace, but for the list that it is in.
+func (v *Inventory) forget(n *Namespace) {
 	for _, o := range n.Objects() {
 		v.drop(o)
 		v.totals.ForgottenObjects++
@@ -364,11 +400,9 @@ func (v *Inventory) forgetNamespace() {
 		v.exhume(o)
 		v.totals.ForgottenGone++
 	}
-	from.remove(&n.inTouched)
 	v.order.remove(&n.inOrder)
 	delete(v.namespaces, identityOf(&n.Namespace))
 	v.last = nil
-	*forgotten++
 }
 
 // Namespaces are those known, also those that ended: the initial one first, then

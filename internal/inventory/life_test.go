@@ -269,6 +269,56 @@ func TestTheGoneAreForgottenFirst(t *testing.T) {
 	check(t, []uint64{sum.ForgottenFreed, sum.ForgottenNamespaces, sum.ForgottenGone, sum.ForgottenObjects}, []uint64{1, 0, 4, 0})
 }
 
+// TestTheEndedAreBounded: who makes and ends namespaces without end does not push
+// out those that are there, and what was in the ended ones goes with them.
+func TestTheEndedAreBounded(t *testing.T) {
+	v := applied(Limits{Namespaces: 10, Ended: 2}, call(1, event.ObjectCreate, 1, "msg", 0, 5))
+	for inode := range uint64(100) {
+		v.Apply(call(2, event.ObjectCreate, inode+2, "msg", 0, 5))
+		v.Apply(&event.Event{Event: event.NamespaceFree, NS: &event.Namespace{Inode: inode + 2, Gen: 1}})
+	}
+	check(t, names(v), [][]string{{"1", "msg 0 0x00000005"}, {"100"}, {"101"}})
+	sum := v.Totals()
+	check(t, []uint64{sum.ForgottenFreed, sum.ForgottenNamespaces, sum.ForgottenGone, sum.ForgottenObjects}, []uint64{98, 0, 98, 0})
+}
+
+// TestOneNumber: of the namespaces of an inode number the one told of last is there,
+// and those before it have ended, however many were not seen to.
+func TestOneNumber(t *testing.T) {
+	for _, how := range []event.Type{event.NamespaceCreate, event.NamespaceFound} {
+		v := New(Limits{})
+		for gen := range uint32(4) {
+			e := call(1, event.ObjectCreate, 7, "msg", 0, 5)
+			e.NS.Gen = gen + 1
+			v.Apply(e)
+		}
+		v.Apply(call(1, event.ObjectCreate, 2, "msg", 0, 5))
+		v.Apply(ofNamespace(2, how, 3))
+		var ended []bool
+		for _, n := range v.Namespaces() {
+			ended = append(ended, n.Ended())
+		}
+		check(t, ended, []bool{true, true, false, true, false})
+	}
+}
+
+// TestQueued: a namespace has queues until the last one is gone, or it is; one that is
+// unlinked and told to live on is one.
+func TestQueued(t *testing.T) {
+	v := applied(Limits{}, life(1, event.ObjectCreate, "msg", 3))
+	check(t, v.Queued(), map[uint64]bool{})
+	v.Apply(life(2, event.ObjectCreate, mq, 0, queue("/a", 9)))
+	v.Apply(life(3, event.ObjectCreate, mq, 0, queue("/b", 0)))
+	v.Apply(life(4, event.ObjectMark, mq, 0, queue("/a", 9)))
+	v.Apply(life(5, event.ObjectRemove, mq, 0, queue("/b", 0)))
+	check(t, v.Queued(), map[uint64]bool{7: true})
+	v.Apply(life(6, event.ObjectRemove, mq, 0, queue("/a", 9)))
+	check(t, v.Queued(), map[uint64]bool{})
+	v.Apply(life(7, event.ObjectCreate, mq, 0, queue("/c", 10)))
+	v.Apply(ofNamespace(8, event.NamespaceFree, 1))
+	check(t, v.Queued(), map[uint64]bool{})
+}
+
 func TestFind(t *testing.T) {
 	v := applied(Limits{},
 		life(1, event.ObjectCreate, "msg", 3), life(1, event.ObjectCreate, mq, 0, queue("/a", 9)),

@@ -41,16 +41,11 @@ type Namespace struct {
 	order              list[Object] // first seen at the front
 	gone               list[Object] // gone longest at the front
 	inOrder, inTouched node[Namespace]
+	alike              *Namespace // another one in numbers
 }
 
 func newNamespace(e *event.Event) *Namespace {
-	return &Namespace{
-		Namespace: *e.NS,
-		First:     e.Time,
-		callers:   make(map[uint32]struct{}),
-		objects:   newIndex(),
-		queues:    newQueues(),
-	}
+	return &Namespace{Namespace: *e.NS, First: e.Time}
 }
 
 // seen notes an event, whatever comes of it.
@@ -81,6 +76,9 @@ func (n *Namespace) count(e *event.Event) {
 		return
 	}
 	if e.Process != nil && n.Processes < MaxProcesses {
+		if n.callers == nil {
+			n.callers = make(map[uint32]struct{})
+		}
 		n.callers[e.Process.PID] = struct{}{}
 		n.Processes = len(n.callers)
 	}

@@ -13,10 +13,6 @@ type queues struct {
 	names  map[string]*Object
 }
 
-func newQueues() queues {
-	return queues{make(map[uint64]*Object), make(map[string]*Object)}
-}
-
 func (q *queues) find(o *event.Object) *Object {
 	if o.Inode != nil {
 		if found := q.inodes[*o.Inode]; found != nil && (found.Name == o.Name || found.Name == "" || o.Name == "") {
@@ -43,10 +39,10 @@ func (q *queues) rivals(o *Object) []*Object {
 
 func (q *queues) index(o *Object) {
 	if o.Inode != nil {
-		q.inodes[*o.Inode] = o
+		put(&q.inodes, *o.Inode, o)
 	}
 	if !o.marked && o.Name != "" {
-		q.names[o.Name] = o
+		put(&q.names, o.Name, o)
 	}
 }
 
@@ -75,4 +71,15 @@ func (n *Namespace) removedQueue(eo *event.Object) *Object {
 		}
 	}
 	return found
+}
+
+// Queued are the inode numbers of the namespaces that have queues, as far as is known.
+func (v *Inventory) Queued() map[uint64]bool {
+	queued := make(map[uint64]bool)
+	for n := range v.touched.all() {
+		if len(n.queues.inodes)+len(n.queues.names) > 0 {
+			queued[n.Inode] = true
+		}
+	}
+	return queued
 }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"testing"
 
@@ -62,7 +63,7 @@ func (r *random) object() *event.Object {
 // TestRandom: whatever happens, the totals are the sum of what was applied, each
 // object is in one place, and what is kept is within its limits.
 func TestRandom(t *testing.T) {
-	limits := Limits{Namespaces: 8, Objects: 23, Gone: 11, Recent: 4}
+	limits := Limits{Namespaces: 8, Ended: 3, Objects: 23, Gone: 11, Recent: 4}
 	for seed := range uint64(20) {
 		r := newRandom(seed)
 		v := New(limits)
@@ -99,6 +100,10 @@ func TestRandom(t *testing.T) {
 func consistent(t *testing.T, v *Inventory, l Limits) {
 	t.Helper()
 	var live, ended, objects, gone int
+	standing := map[*Namespace]bool{}
+	for n := range v.numbers.all() {
+		standing[n] = true
+	}
 	for _, n := range v.Namespaces() {
 		if v.Find(&n.Namespace) != n {
 			t.Fatalf("namespace %s is not found", n)
@@ -111,19 +116,34 @@ func consistent(t *testing.T, v *Inventory, l Limits) {
 		} else {
 			live++
 		}
+		if standing[n] == n.Ended() {
+			t.Fatalf("namespace %s: ended %v, under its number %v", n, n.Ended(), standing[n])
+		}
 		objects += checkObjects(t, n)
 		gone += checkGone(t, n)
 	}
-	if len(v.namespaces) != live+ended || v.touched.len != live || v.freed.len != ended || v.objects.len != objects || v.gone.len != gone {
+	if len(v.namespaces) != live+ended || len(standing) != live || v.touched.len != live || v.freed.len != ended || v.objects.len != objects || v.gone.len != gone {
 		t.Fatal("lists disagree")
 	}
 	if namespaces, things := v.Live(); namespaces != live || things != objects {
 		t.Fatalf("%d namespaces and %d objects live, not %d and %d", namespaces, things, live, objects)
 	}
-	if live+ended > l.Namespaces || objects > l.Objects || gone > l.Gone || len(v.Recent()) > l.Recent {
-		t.Fatalf("beyond %+v: %d namespaces, %d objects, %d gone, %d recent", l, live+ended, objects, gone, len(v.Recent()))
+	if live+ended > l.Namespaces || ended > l.Ended || objects > l.Objects || gone > l.Gone || len(v.Recent()) > l.Recent {
+		t.Fatalf("beyond %+v: %d namespaces, %d ended, %d objects, %d gone, %d recent", l, live+ended, ended, objects, gone, len(v.Recent()))
 	}
 	addUp(t, v.Totals())
+}
+
+func (m numbers) all() iter.Seq[*Namespace] {
+	return func(yield func(*Namespace) bool) {
+		for _, n := range m {
+			for ; n != nil; n = n.alike {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // checkObjects: each is the one that its id, its number or its name leads to.

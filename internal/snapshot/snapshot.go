@@ -3,11 +3,11 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
@@ -37,7 +37,8 @@ type Namespace struct {
 	nsresolve.Namespace
 	Objects []sysvipc.Object
 	Limits  sysvipc.Limits // of TakeAll
-	MQ      error          // why POSIX queues could not be listed
+	MQ      error          // why POSIX queues could not be listed, or were not
+	MQTook  time.Duration  // to list them
 	From,
 	To time.Duration
 
@@ -49,14 +50,17 @@ type Namespace struct {
 // Take takes a snapshot. A namespace that dies while it is taken is not in it.
 // Each is open only while it is read, so that it dies at most a moment later
 // than it would have. The error is that of the scan, or of ctx.
-func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) { return take(ctx, r, false) }
+func Take(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
+	return take(ctx, r, func(*Namespace) sysvipc.What { return sysvipc.What{Queues: true} })
+}
 
 // TakeAll takes one with the limits of each namespace.
 func TakeAll(ctx context.Context, r *nsresolve.Resolver) (*Snapshot, error) {
-	return take(ctx, r, true)
+	return take(ctx, r, func(*Namespace) sysvipc.What { return sysvipc.What{Queues: true, Limits: true} })
 }
 
-func take(ctx context.Context, r *nsresolve.Resolver, limits bool) (*Snapshot, error) {
+// take reads of each namespace what is wanted of it, which is asked just before.
+func take(ctx context.Context, r *nsresolve.Resolver, wanted func(*Namespace) sysvipc.What) (*Snapshot, error) {
 	var clock tracer.Clock
 	s := &Snapshot{From: clock.Boot()}
 	scan, err := r.Scan(ctx)
@@ -64,34 +68,42 @@ func take(ctx context.Context, r *nsresolve.Resolver, limits bool) (*Snapshot, e
 		return nil, fmt.Errorf("find IPC namespaces: %w", err)
 	}
 	s.Unreadable, s.UnreadableFDs, s.Partial = scan.Unreadable, scan.UnreadableFDs, scan.Partial
+	s.Namespaces = make([]Namespace, 0, len(scan.Namespaces))
 	reader, err := sysvipc.NewReader()
 	if err != nil {
 		return nil, err
 	}
 	defer reader.Close()
-	reader.Limits = limits
-	s.Namespaces = make([]Namespace, 0, len(scan.Namespaces))
-	for _, found := range scan.Namespaces {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("look into IPC namespaces: %w", err)
+	err = reader.Each(len(scan.Namespaces), func(i int, look sysvipc.Look) {
+		if ctx.Err() != nil {
+			return
 		}
-		f, err := r.Open(&found)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		n := Namespace{Namespace: scan.Namespaces[i]}
+		if n.read(r, look, wanted) {
+			s.Namespaces = append(s.Namespaces, n)
 		}
-		n := Namespace{Namespace: found, Err: err, From: clock.Boot()}
-		if err == nil {
-			n.read(reader, f)
-			f.Close()
-		}
-		n.To = clock.Boot()
-		s.Namespaces = append(s.Namespaces, n)
+	})
+	if err := cmp.Or(ctx.Err(), err); err != nil {
+		return nil, fmt.Errorf("look into IPC namespaces: %w", err)
 	}
 	s.To = clock.Boot()
 	return s, nil
 }
 
-func (n *Namespace) read(reader *sysvipc.Reader, f *os.File) {
-	in, err := reader.Read(f)
-	n.Objects, n.Limits, n.MQ, n.Err = in.Objects, in.Limits, in.MQ, err
+// read looks into a namespace. It is false where there is none any more.
+func (n *Namespace) read(r *nsresolve.Resolver, look sysvipc.Look, wanted func(*Namespace) sysvipc.What) bool {
+	var clock tracer.Clock
+	f, err := r.Open(&n.Namespace)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	n.From, n.Err = clock.Boot(), err
+	if err == nil {
+		var in sysvipc.Namespace
+		in, n.Err = look(f, wanted(n))
+		n.Objects, n.Limits, n.MQ, n.MQTook = in.Objects, in.Limits, in.MQ, in.MQTook
+		f.Close()
+	}
+	n.To = clock.Boot()
+	return true
 }

@@ -2,6 +2,7 @@ package sysvipc
 
 // For the tests on a kernel.
 var (
+	Count       = count
 	OnThread    = onThread
 	MountQueues = mountQueues
 	ListQueues  = listQueues

@@ -59,7 +59,7 @@ func TestQueues(t *testing.T) {
 		return errors.Join(errs...)
 	})
 	r := newReader(t)
-	got, err := r.Read(ns)
+	got, err := r.Read(ns, all)
 	if err != nil || got.MQ != nil {
 		t.Fatal(err, got.MQ)
 	}
@@ -80,7 +80,7 @@ func TestQueues(t *testing.T) {
 		if diff := cmp.Diff(want, queues); diff != "" {
 			t.Errorf("mount and Read: %s", diff)
 		}
-		if got, err = r.Read(ns); err != nil {
+		if got, err = r.Read(ns, all); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestQueuesUntouched(t *testing.T) {
 	mounts := readFile(t, "/proc/self/mountinfo")
 	r := newReader(t)
 	for range 5 {
-		got, err := r.Read(ns)
+		got, err := r.Read(ns, all)
 		if err != nil || len(got.Objects) != 2 || got.MQ != nil {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -239,7 +239,7 @@ func TestQueuesChurn(t *testing.T) {
 		})
 	r := newReader(t)
 	for range 200 {
-		got, err := r.Read(ns)
+		got, err := r.Read(ns, all)
 		if err != nil || got.MQ != nil {
 			t.Fatal(err, got.MQ)
 		}

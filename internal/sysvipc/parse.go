@@ -62,8 +62,9 @@ func (o *Object) field(column string) any {
 // Parse reads the file of /proc/sysvipc that is about a kind: a line of names,
 // then a line an object. Columns may come in any order, and more of them than
 // are known. Lines are at most 64 KiB.
-func Parse(r io.Reader, kind string) ([]Object, error) {
-	lines := bufio.NewScanner(r)
+func Parse(r io.Reader, kind string) ([]Object, error) { return parse(bufio.NewScanner(r), kind) }
+
+func parse(lines *bufio.Scanner, kind string) ([]Object, error) {
 	if !lines.Scan() {
 		if lines.Err() != nil {
 			return nil, lines.Err()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,11 +13,29 @@ import (
 // namespace that owns it, and in one's own. One's own namespace takes nothing.
 var ErrPrivilege = errors.New("looking into an IPC namespace needs CAP_SYS_ADMIN: run with sudo")
 
+// ErrNotAsked is why queues are not in a list that was to be without them.
+var ErrNotAsked = errors.New("not asked for")
+
 // Namespace is what is in an IPC namespace.
 type Namespace struct {
 	Objects []Object
 	Limits  Limits // where they were asked for
 	MQ      error  // why POSIX queues could not be listed, or not all; nil: they are in Objects
+	MQTook  time.Duration
+}
+
+// What is read of a namespace besides its System V objects.
+type What struct {
+	// Queues are POSIX queues. To list them takes several times as long as all else:
+	// the filesystem is mounted for it, and the kernel looks for that of the namespace
+	// among those of all (sget_fc in fs/super.c), and when it is unmounted waits until
+	// no CPU uses it any more (namespace_unlock in fs/namespace.c).
+	Queues bool
+
+	// Limits are how much a namespace may hold. The kernel keeps the files that tell
+	// it, of all namespaces, in one chain (fs/proc/proc_sysctl.c): where there are
+	// thousands, to open one takes longer than all else.
+	Limits bool
 }
 
 // Reader looks into IPC namespaces, one after the other, on a thread of its own.
@@ -24,28 +43,22 @@ type Namespace struct {
 //
 // /proc/sysvipc, /proc/sys and fsopen are about the namespace of whoever calls,
 // whatever /proc is called through. So the thread moves into the namespace, and
-// home again before Read returns: nothing of it is kept.
+// home again before more is done: nothing of it is kept.
 type Reader struct {
-	// Limits: also read how much a namespace may hold. The kernel keeps the files
-	// that tell it, of all namespaces, in one chain (fs/proc/proc_sysctl.c): where
-	// there are thousands, to open one takes longer than all else.
-	Limits bool
-
-	visits chan visit    // nil: no thread
+	visits chan *visits  // nil: no thread
 	ended  chan struct{} // closed when the thread has let go of all
 }
 
-type visit struct {
-	ns     *os.File
-	limits bool
-	done   chan<- result
+// visits are to namespaces, one after the other: to have another thread do a thing
+// takes longer than to look into one.
+type visits struct {
+	next, count int
+	visit       func(i int, look Look)
+	done        chan bool // whether the thread has ended
 }
 
-type result struct {
-	namespace Namespace
-	err       error
-	away      bool // the thread could not come home: it ends
-}
+// Look looks into an IPC namespace: ns is an open /proc/PID/ns/ipc.
+type Look func(ns *os.File, what What) (Namespace, error)
 
 // NewReader starts a thread.
 func NewReader() (*Reader, error) {
@@ -54,16 +67,16 @@ func NewReader() (*Reader, error) {
 }
 
 func (r *Reader) start() error {
-	visits, begun := make(chan visit), make(chan error)
+	work, begun := make(chan *visits), make(chan error)
 	ended := make(chan struct{})
 	go onThread(func() {
 		defer close(ended)
-		serve(visits, begun)
+		serve(work, begun)
 	})
 	if err := <-begun; err != nil {
 		return fmt.Errorf("read IPC namespaces: %w", err)
 	}
-	r.visits, r.ended = visits, ended
+	r.visits, r.ended = work, ended
 	return nil
 }
 
@@ -76,46 +89,64 @@ func (r *Reader) Close() {
 	}
 }
 
-// Read lists the IPC namespace that ns, an open /proc/PID/ns/ipc, stands for.
-func (r *Reader) Read(ns *os.File) (Namespace, error) {
-	if r.visits == nil {
-		if err := r.start(); err != nil {
-			return Namespace{}, err
+// Each calls visit so many times, on the thread. There it may look into a namespace,
+// once each time. The error is that there is no thread.
+func (r *Reader) Each(count int, visit func(i int, look Look)) error {
+	v := &visits{count: count, visit: visit, done: make(chan bool)}
+	for v.next < v.count {
+		if r.visits == nil {
+			if err := r.start(); err != nil {
+				return err
+			}
+		}
+		r.visits <- v
+		if <-v.done {
+			r.visits = nil
 		}
 	}
-	done := make(chan result)
-	r.visits <- visit{ns, r.Limits, done}
-	got := <-done
-	if got.away {
-		r.visits = nil
-	}
-	return got.namespace, got.err
+	return nil
 }
 
-// Read looks into one namespace, with its limits. Who looks into many takes a
-// [Reader].
+// Read looks into one namespace.
+func (r *Reader) Read(ns *os.File, what What) (in Namespace, err error) {
+	failed := r.Each(1, func(_ int, look Look) { in, err = look(ns, what) })
+	return in, errors.Join(failed, err)
+}
+
+// Read looks into one namespace, for all that there is to read. Who looks into many
+// takes a [Reader].
 func Read(ns *os.File) (Namespace, error) {
 	r, err := NewReader()
 	if err != nil {
 		return Namespace{}, err
 	}
 	defer r.Close()
-	r.Limits = true
-	return r.Read(ns)
+	return r.Read(ns, What{Queues: true, Limits: true})
 }
 
-// serve is the life of the thread.
-func serve(visits <-chan visit, begun chan<- error) {
+// traveller is the thread.
+type traveller struct {
+	home *os.File
+	buf  []byte // for what it reads
+	away bool   // it could not come home: it ends
+}
+
+// serve is its life.
+func serve(work <-chan *visits, begun chan<- error) {
 	home, err := os.Open("/proc/thread-self/ns/ipc")
 	begun <- err
 	if err != nil {
 		return
 	}
 	defer home.Close()
-	for v := range visits {
-		got := look(v, home)
-		v.done <- got
-		if got.away {
+	t := &traveller{home: home, buf: make([]byte, 1<<12)}
+	for v := range work {
+		for v.next < v.count && !t.away {
+			v.next++
+			v.visit(v.next-1, t.look)
+		}
+		v.done <- t.away
+		if t.away {
 			return
 		}
 	}
@@ -124,17 +155,15 @@ func serve(visits <-chan visit, begun chan<- error) {
 // look goes into a namespace and comes home. To go home takes the same right as to go
 // anywhere else, which the root of a user namespace does not have on a
 // namespace from outside of it: that thread has done its work.
-func look(v visit, home *os.File) (got result) {
-	if same(v.ns, home) {
-		got.namespace, got.err = here(v.limits)
-		return got
+func (t *traveller) look(ns *os.File, what What) (Namespace, error) {
+	if same(ns, t.home) {
+		return t.here(what)
 	}
-	if err := setns(v.ns); err != nil {
-		return result{err: err}
+	if err := setns(ns); err != nil {
+		return Namespace{}, err
 	}
-	got.namespace, got.err = here(v.limits)
-	got.away = unix.Setns(int(home.Fd()), unix.CLONE_NEWIPC) != nil
-	return got
+	defer func() { t.away = unix.Setns(int(t.home.Fd()), unix.CLONE_NEWIPC) != nil }()
+	return t.here(what)
 }
 
 func setns(ns *os.File) error {
@@ -148,24 +177,29 @@ func setns(ns *os.File) error {
 	return nil
 }
 
+// same says whether two are the same file.
 func same(a, b *os.File) bool {
-	statA, errA := a.Stat()
-	statB, errB := b.Stat()
-	return errA == nil && errB == nil && os.SameFile(statA, statB)
+	var statA, statB unix.Stat_t
+	errA, errB := unix.Fstat(int(a.Fd()), &statA), unix.Fstat(int(b.Fd()), &statB)
+	return errA == nil && errB == nil && statA.Dev == statB.Dev && statA.Ino == statB.Ino
 }
 
-// here is all that there is in the calling thread's own namespace.
-func here(withLimits bool) (Namespace, error) {
-	objects, err := Here()
+// here is what there is in the namespace that the thread is in.
+func (t *traveller) here(what What) (Namespace, error) {
+	objects, err := here(t.buf)
 	if err != nil {
 		return Namespace{}, err
 	}
-	queues, err := queues()
-	n := Namespace{Objects: append(objects, queues...), MQ: err}
-	if !withLimits {
-		return n, nil
+	n := Namespace{Objects: objects, MQ: ErrNotAsked}
+	if what.Queues {
+		begun := time.Now()
+		var queued []Object
+		queued, n.MQ = queues()
+		n.Objects, n.MQTook = append(n.Objects, queued...), time.Since(begun)
 	}
-	n.Limits = limits(n.Objects)
-	n.Limits.QueuesMax.Known = n.Limits.QueuesMax.Known && n.MQ == nil
+	if what.Limits {
+		n.Limits = limits(n.Objects)
+		n.Limits.QueuesMax.Known = n.Limits.QueuesMax.Known && n.MQ == nil
+	}
 	return n, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,9 +27,11 @@ func newReader(t testing.TB) *sysvipc.Reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	r.Limits = true
 	return r
 }
+
+// all is all that there is to read.
+var all = sysvipc.What{Queues: true, Limits: true}
 
 // TestReadObjects: System V objects, in all states, are as lsipc says.
 func TestReadObjects(t *testing.T) {
@@ -60,7 +63,7 @@ func TestReadObjects(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	got, err := newReader(t).Read(ns)
+	got, err := newReader(t).Read(ns, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,13 +216,13 @@ func namespaceOf(t testing.TB, process string) string {
 func TestReaderMany(t *testing.T) {
 	spaces := many(t, 50)
 	r := newReader(t)
-	if _, err := r.Read(spaces[0]); err != nil { // what the runtime opens, it has opened now
+	if _, err := r.Read(spaces[0], all); err != nil { // what the runtime opens, it has opened now
 		t.Fatal(err)
 	}
 	before := countFDs(t)
 	for range 2 {
 		for i, ns := range spaces {
-			got, err := r.Read(ns)
+			got, err := r.Read(ns, all)
 			if err != nil || got.MQ != nil {
 				t.Fatal(err, got.MQ)
 			}
@@ -252,6 +255,69 @@ func many(t testing.TB, n int) []*os.File {
 		})
 	}
 	return spaces
+}
+
+// TestCount: what is counted is what the kernel's list has, of each kind, before
+// anything was made and after all is removed; a marked segment is one.
+func TestCount(t *testing.T) {
+	newNamespace(t, func() error {
+		expect := func(want ...int32) error {
+			for i, kind := range sysvipc.Kinds {
+				got, err := sysvipc.Count(kind)
+				if err != nil {
+					return err
+				}
+				list, err := os.ReadFile("/proc/sysvipc/" + kind)
+				if lines := int32(strings.Count(string(list), "\n")) - 1; err != nil || got != want[i] || lines != want[i] {
+					return fmt.Errorf("%s: %d counted, %d in the list, %d there: %w", kind, got, lines, want[i], err)
+				}
+			}
+			return nil
+		}
+		if err := expect(0, 0, 0); err != nil {
+			return err
+		}
+		q, err1 := msgget(1, unix.IPC_CREAT)
+		_, err2 := msgget(2, unix.IPC_CREAT)
+		seg, err3 := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, 0)
+		mapped, err4 := unix.SysvShmAttach(seg, 0, 0)
+		_, err5 := unix.SysvShmCtl(seg, unix.IPC_RMID, nil)
+		_, err6 := semget(unix.IPC_PRIVATE, 1, 0)
+		_, err7 := semget(unix.IPC_PRIVATE, 250, 0)
+		_, err8 := semget(unix.IPC_PRIVATE, 1, 0)
+		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, expect(2, 1, 3)); err != nil {
+			return err
+		}
+		_, _, errno := unix.Syscall(unix.SYS_MSGCTL, uintptr(q), unix.IPC_RMID, 0)
+		if errno != 0 {
+			return errno
+		}
+		return errors.Join(expect(1, 1, 3), unix.SysvShmDetach(mapped), expect(1, 0, 3))
+	})
+}
+
+// TestEach: all on one thread, and each with what was asked for.
+func TestEach(t *testing.T) {
+	spaces := many(t, 10)
+	var threads []int
+	err := newReader(t).Each(len(spaces), func(i int, look sysvipc.Look) {
+		threads = append(threads, unix.Gettid())
+		got, err := look(spaces[i], sysvipc.What{Queues: i%2 == 0})
+		kinds := 1
+		if i%2 == 0 {
+			kinds = 2
+		}
+		if err != nil || len(got.Objects) != kinds || int(got.Objects[0].Key) != i+1 || errors.Is(got.MQ, sysvipc.ErrNotAsked) != (i%2 != 0) {
+			t.Errorf("namespace %d: %+v, %v", i, got, err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(threads) != len(spaces) || len(slices.Compact(threads)) != 1 {
+		t.Errorf("threads %v", threads)
+	}
+	allAtHome(t)
 }
 
 func countFDs(t testing.TB) int     { return count(t, "/proc/self/fd") }
@@ -306,7 +372,7 @@ func TestNamespaceDies(t *testing.T) {
 	})
 	allAtHome(t) // the thread that made it
 	r := newReader(t)
-	if got, err := r.Read(ns); err != nil || len(got.Objects) != queues {
+	if got, err := r.Read(ns, all); err != nil || len(got.Objects) != queues {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	allAtHome(t)
@@ -337,7 +403,7 @@ func TestNamespaceDies(t *testing.T) {
 	if !errors.Is(err, unix.ESTALE) {
 		t.Errorf("not dead: %v", err)
 	}
-	if _, err := r.Read(openNamespace(t, os.Getpid())); err != nil {
+	if _, err := r.Read(openNamespace(t, os.Getpid()), all); err != nil {
 		t.Error(err)
 	}
 }
@@ -349,11 +415,11 @@ func TestReaderClose(t *testing.T) {
 	use := func() {
 		r := newReader(t)
 		defer r.Close()
-		if _, err := r.Read(ns); err != nil {
+		if _, err := r.Read(ns, all); err != nil {
 			t.Fatal(err)
 		}
 		r.Close()
-		if _, err := r.Read(ns); err != nil {
+		if _, err := r.Read(ns, all); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -380,14 +446,14 @@ func TestReadErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Read(uts); !errors.Is(err, unix.EINVAL) {
+	if _, err := r.Read(uts, all); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a namespace of another type: %v", err)
 	}
 	uts.Close()
-	if _, err := r.Read(uts); !errors.Is(err, unix.EBADF) {
+	if _, err := r.Read(uts, all); !errors.Is(err, unix.EBADF) {
 		t.Errorf("a closed file: %v", err)
 	}
-	if _, err := r.Read(openNamespace(t, os.Getpid())); err != nil {
+	if _, err := r.Read(openNamespace(t, os.Getpid()), all); err != nil {
 		t.Errorf("after an error: %v", err)
 	}
 	allAtHome(t)
@@ -403,7 +469,7 @@ func TestForeignUsers(t *testing.T) {
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: 5, HostID: 1005, Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: 5, HostID: 1005, Size: 1}},
 	}, "mount -t mqueue none "+mount+" && touch "+mount+"/jobs && chown 5:5 "+mount+"/jobs && chmod 0620 "+mount+"/jobs && ipcmk -Q")
-	got, err := newReader(t).Read(openNamespace(t, pid))
+	got, err := newReader(t).Read(openNamespace(t, pid), all)
 	if err != nil || got.MQ != nil {
 		t.Fatal(err, got.MQ)
 	}
@@ -436,7 +502,7 @@ func TestUserNamespace(t *testing.T) {
 	r := newReader(t)
 	before := countFDs(t)
 	for range 20 {
-		got, err := r.Read(child)
+		got, err := r.Read(child, all)
 		if err != nil || len(got.Objects) != 1 {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -446,6 +512,15 @@ func TestUserNamespace(t *testing.T) {
 		if got.Limits.QueuesMax.Known || !got.Limits.MSGMNI.Known {
 			t.Errorf("%+v", got.Limits)
 		}
+	}
+	visited := 0
+	if err := r.Each(3, func(i int, look sysvipc.Look) {
+		if got, err := look(child, all); err != nil || len(got.Objects) != 1 || i != visited {
+			t.Errorf("%d: %+v, %v", i, got, err)
+		}
+		visited++
+	}); err != nil || visited != 3 {
+		t.Errorf("%d visits of 3: %v", visited, err)
 	}
 	allAtHome(t)
 	for range 2000 {
@@ -457,10 +532,10 @@ func TestUserNamespace(t *testing.T) {
 	if after := countFDs(t); after > before {
 		t.Errorf("%d open files before, %d after", before, after)
 	}
-	if _, err := r.Read(openNamespace(t, os.Getpid())); err != nil {
+	if _, err := r.Read(openNamespace(t, os.Getpid()), all); err != nil {
 		t.Errorf("own namespace: %v", err)
 	}
-	if _, err := r.Read(os.NewFile(3, "foreign")); !errors.Is(err, sysvipc.ErrPrivilege) {
+	if _, err := r.Read(os.NewFile(3, "foreign"), all); !errors.Is(err, sysvipc.ErrPrivilege) {
 		t.Errorf("foreign namespace: %v", err)
 	}
 }
@@ -472,7 +547,7 @@ func BenchmarkReader(b *testing.B) {
 	r := newReader(b)
 	for b.Loop() {
 		for _, ns := range spaces {
-			if _, err := r.Read(ns); err != nil {
+			if _, err := r.Read(ns, sysvipc.What{Queues: true}); err != nil {
 				b.Fatal(err)
 			}
 		}
