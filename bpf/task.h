@@ -76,15 +76,19 @@ static __always_inline bool is_compat(struct task_struct *task)
 #error "build with -target amd64 or arm64"
 #endif
 
-/* A register as it was when task entered the kernel. bpf_task_pt_regs came with 5.15. */
-#define REG(task, member)                                                                     \
-	({                                                                                    \
-		typeof(((struct pt_regs___syscall *)0)->member) reg_ = 0;                     \
-		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))      \
-			reg_ = ((struct pt_regs___syscall *)bpf_task_pt_regs(task))->member;  \
-		else if (may_probe)                                                           \
+/*
+ * A register as it was when task, the current one, entered the kernel.
+ * bpf_task_pt_regs came with 5.15, and wants a pointer that the verifier trusts.
+ */
+#define REG(task, member)                                                                      \
+	({                                                                                     \
+		typeof(((struct pt_regs___syscall *)0)->member) reg_ = 0;                      \
+		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))       \
+			reg_ = ((struct pt_regs___syscall *)bpf_task_pt_regs(                  \
+					(struct task_struct *)bpf_get_current_task_btf()))->member; \
+		else if (may_probe)                                                            \
 			bpf_probe_read_kernel(&reg_, sizeof(reg_), REG_ADDRESS(task, member)); \
-		reg_;                                                                         \
+		reg_;                                                                          \
 	})
 #define REG_ADDRESS(task, member)                                                             \
 	(TASK_READ(task, stack) + STACK_SIZE - bpf_core_type_size(struct pt_regs___syscall) + \
