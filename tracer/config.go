@@ -3,6 +3,7 @@ package tracer
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -34,11 +35,27 @@ func ParseTier(s string) (Tier, error) {
 
 var tierNames = [...]string{Auto: "auto", Fentry: "fentry", Syscall: "syscall"}
 
-// DefaultRingBytes is the size of the ring buffer when Config does not say.
-const DefaultRingBytes = 16 << 20
+// The size of the ring buffer when Config does not say: all CPUs write into it, and
+// the reader may have to wait for one of them.
+const (
+	ringBytesPerCPU = 4 << 20
+	leastRingBytes  = 8 << 20
+	mostRingBytes   = 64 << 20
+)
 
-// maxRingBytes is what still fits the kernel's 32 bits with its data mapped twice.
-const maxRingBytes = 1 << 30
+// DefaultRingBytes is the size of the ring buffer when Config does not say: a power
+// of two from 8 to 64 MiB, 4 MiB or more for each CPU up to that.
+func DefaultRingBytes() int {
+	size := leastRingBytes
+	for size < mostRingBytes && size < runtime.NumCPU()*ringBytesPerCPU {
+		size *= 2
+	}
+	return size
+}
+
+// MaxRingBytes is what still fits the kernel's 32 bits with its data mapped twice
+// (ringbuf_map_alloc, kernel/bpf/ringbuf.c).
+const MaxRingBytes = 1 << 30
 
 // maxSelectors is the room in the kernel's table of filters (bpf/ipctrace.bpf.c).
 const maxSelectors = 1024
@@ -68,9 +85,9 @@ type Config struct {
 
 func (c *Config) validate() error {
 	size := c.ringBytes()
-	if size < os.Getpagesize() || size > maxRingBytes || size&(size-1) != 0 {
+	if size < os.Getpagesize() || size > MaxRingBytes || size&(size-1) != 0 {
 		return fmt.Errorf("%w: ring buffer of %d bytes: must be a power of two from %d to %d",
-			ErrConfig, size, os.Getpagesize(), maxRingBytes)
+			ErrConfig, size, os.Getpagesize(), MaxRingBytes)
 	}
 	if c.Tier < Auto || c.Tier > Syscall {
 		return fmt.Errorf("%w: tier %d", ErrConfig, c.Tier)
@@ -88,7 +105,7 @@ func (c *Config) validate() error {
 
 func (c *Config) ringBytes() int {
 	if c.RingBytes == 0 {
-		return DefaultRingBytes
+		return DefaultRingBytes()
 	}
 	return c.RingBytes
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{"zero", Config{}, ""},
 		{"a page", Config{RingBytes: page}, ""},
-		{"the default", Config{RingBytes: DefaultRingBytes}, ""},
+		{"the default", Config{RingBytes: DefaultRingBytes()}, ""},
 		{"the most", Config{RingBytes: 1 << 30}, ""},
 		{"negative", Config{RingBytes: -1}, ring(-1)},
 		{"negative power of two", Config{RingBytes: -1 << 31}, ring(-1 << 31)},
@@ -121,19 +122,19 @@ func TestApply(t *testing.T) {
 		cfg  Config
 		want knobs
 	}{
-		{"everything", Config{}, knobs{Ring: DefaultRingBytes, Kinds: everyKind}},
+		{"everything", Config{}, knobs{Ring: uint32(DefaultRingBytes()), Kinds: everyKind}},
 		{"ring", Config{RingBytes: 1 << 16}, knobs{Ring: 1 << 16, Kinds: everyKind}},
-		{"a kind", Config{Kinds: []Kind{Shm}}, knobs{Ring: DefaultRingBytes, Kinds: 4}},
-		{"kinds", Config{Kinds: []Kind{Sem, Msg, Msg}}, knobs{Ring: DefaultRingBytes, Kinds: 3}},
-		{"all but a namespace", Config{ExceptNamespace: 4026531839}, knobs{Ring: DefaultRingBytes, Kinds: everyKind, Except: 4026531839}},
+		{"a kind", Config{Kinds: []Kind{Shm}}, knobs{Ring: uint32(DefaultRingBytes()), Kinds: 4}},
+		{"kinds", Config{Kinds: []Kind{Sem, Msg, Msg}}, knobs{Ring: uint32(DefaultRingBytes()), Kinds: 3}},
+		{"all but a namespace", Config{ExceptNamespace: 4026531839}, knobs{Ring: uint32(DefaultRingBytes()), Kinds: everyKind, Except: 4026531839}},
 		{"namespaces", Config{Namespaces: []uint32{7, 8}},
-			knobs{Ring: DefaultRingBytes, Kinds: everyKind, NS: true, Selected: []string{"0 7 1", "0 8 1"}}},
+			knobs{Ring: uint32(DefaultRingBytes()), Kinds: everyKind, NS: true, Selected: []string{"0 7 1", "0 8 1"}}},
 		{"process", Config{PIDs: []uint32{7}},
-			knobs{Ring: DefaultRingBytes, Kinds: everyKind, PID: true, Selected: []string{"1 7 1"}}},
+			knobs{Ring: uint32(DefaultRingBytes()), Kinds: everyKind, PID: true, Selected: []string{"1 7 1"}}},
 		{"root", Config{UIDs: []uint32{0}},
-			knobs{Ring: DefaultRingBytes, Kinds: everyKind, UID: true, Selected: []string{"2 0 1"}}},
+			knobs{Ring: uint32(DefaultRingBytes()), Kinds: everyKind, UID: true, Selected: []string{"2 0 1"}}},
 		{"all three", Config{UIDs: []uint32{1}, PIDs: []uint32{1}, Namespaces: []uint32{1}},
-			knobs{Ring: DefaultRingBytes, Kinds: everyKind, NS: true, PID: true, UID: true, Selected: []string{"0 1 1", "1 1 1", "2 1 1"}}},
+			knobs{Ring: uint32(DefaultRingBytes()), Kinds: everyKind, NS: true, PID: true, UID: true, Selected: []string{"0 1 1", "1 1 1", "2 1 1"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			spec := applied(t, test.cfg)
@@ -184,5 +185,17 @@ func TestHooksExist(t *testing.T) {
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(spec.Programs)), slices.Sorted(maps.Keys(used))); diff != "" {
 		t.Errorf("-object +tiers:\n%s", diff)
+	}
+}
+
+// TestDefaultRingBytes: what is taken without being asked for is taken by Open.
+func TestDefaultRingBytes(t *testing.T) {
+	size := DefaultRingBytes()
+	if size < leastRingBytes || size > mostRingBytes || size < min(runtime.NumCPU()*ringBytesPerCPU, mostRingBytes) {
+		t.Errorf("%d bytes with %d CPUs", size, runtime.NumCPU())
+	}
+	cfg := Config{RingBytes: size}
+	if err := cfg.validate(); err != nil {
+		t.Error(err)
 	}
 }

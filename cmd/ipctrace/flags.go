@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"os"
 	"os/user"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/nsresolve"
@@ -90,6 +92,7 @@ type selection struct {
 	filters
 
 	hooks    string
+	buffer   string
 	duration time.Duration
 	count    uint64
 }
@@ -104,6 +107,7 @@ func (s *selection) add(f *pflag.FlagSet) {
 func (s *selection) addPlaces(f *pflag.FlagSet) {
 	s.filters.addPlaces(f, "INODE|self|host|pid:N")
 	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
+	f.StringVar(&s.buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, up to 1G; the default goes by the CPUs, from 8M to 64M")
 }
 
 // within ends a context after --duration, or by what it returns.
@@ -129,6 +133,9 @@ func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
 	if c.Tier, err = tracer.ParseTier(s.hooks); err != nil {
 		return c, f, usagef("--hooks: %w", err)
 	}
+	if c.RingBytes, err = ringBytes(s.buffer); err != nil {
+		return c, f, err
+	}
 	if f, err = s.filter(livePlace); err != nil {
 		return c, f, err
 	}
@@ -144,6 +151,23 @@ func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
 	}
 	c.PIDs, c.UIDs, c.ExceptNamespace = f.PIDs, f.UIDs, uint32(f.Except)
 	return c, f, nil
+}
+
+// ringBytes is the size of a ring buffer of at least so much: the kernel takes powers
+// of two. 0: the default.
+func ringBytes(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	const least = 64 << 10
+	n, err := units.RAMInBytes(text)
+	switch {
+	case err != nil:
+		return 0, usagef("--buffer %q: not a size: 16M, 256M", text)
+	case n < least || n > tracer.MaxRingBytes:
+		return 0, usagef("--buffer %s: must be from 64K to 1G", text)
+	}
+	return 1 << bits.Len(uint(n-1)), nil
 }
 
 // words are the filters as they are told in trace.start.

@@ -22,3 +22,16 @@ func TestFiltersTooLong(t *testing.T) {
 		t.Errorf("a line of %d bytes", n)
 	}
 }
+
+func TestRingBytes(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "64K": 64 << 10, "65K": 128 << 10, "16M": 16 << 20, "17M": 32 << 20, "1G": 1 << 30} {
+		if got, err := ringBytes(text); got != want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"63K", "1025M", "-1M", "x", "0"} {
+		if got, err := ringBytes(text); err == nil {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type recorder struct {
 	keep              int
 	compress, fsync   string
 	signKey, sealTo   string
+	nice              int
 	stderr            io.Writer
 	stdout            io.Writer
 }
@@ -62,7 +63,8 @@ func (r *recorder) add(f *pflag.FlagSet) {
 	f.StringVar(&r.fsync, "fsync", string(journal.FsyncInterval), "bring to the disk what was written: `interval|always|none`; interval is about every second")
 	f.StringVar(&r.signKey, "sign", "", "sign the seals with the key in this `FILE`: see ipctrace keygen")
 	f.StringVar(&r.sealTo, "seal-to", "", "keep the seals elsewhere too: `FILE|URL|'|COMMAND'`")
-	f.StringVar(&r.queue, "queue", "8M", "how much may wait for the disk before events are lost: `SIZE`")
+	f.IntVar(&r.nice, "nice", -10, "priority of the two threads that read and write, as of nice(1), `-20…19`; 0: as ipctrace has it")
+	f.StringVar(&r.queue, "queue", "4M", "how much may wait for the disk before events are lost: `SIZE`")
 }
 
 // complete refuses flags that do nothing, and reads those that are no text.
@@ -70,7 +72,7 @@ func (r *recorder) complete(f *pflag.FlagSet) (journal.Config, error) {
 	cfg := journal.Config{
 		File: r.file, RotateEvery: r.rotateTime, Keep: r.keep,
 		Compress: journal.Compression(r.compress), Fsync: journal.Fsync(r.fsync),
-		Now: now, Warn: func(text string) { fmt.Fprintf(r.stderr, "ipctrace: %s\n", printable(text)) },
+		Begin: func() { prioritize(r.nice) }, Now: now, Warn: func(text string) { fmt.Fprintf(r.stderr, "ipctrace: %s\n", printable(text)) },
 	}
 	var err error
 	if cfg.RotateSize, err = size(f, "rotate-size"); err != nil {
@@ -92,6 +94,8 @@ func (r *recorder) complete(f *pflag.FlagSet) (journal.Config, error) {
 		return cfg, usagef("--compress: unknown format %q: zstd or gzip", r.compress)
 	case r.fsync != string(journal.FsyncInterval) && r.fsync != string(journal.FsyncAlways) && r.fsync != string(journal.FsyncNone):
 		return cfg, usagef("--fsync: unknown word %q: interval, always or none", r.fsync)
+	case r.nice < -20 || r.nice > 19:
+		return cfg, usagef("--nice %d: must be from -20 to 19", r.nice)
 	case !rotates && (r.keep > 0 || r.compress != ""):
 		return cfg, usagef("--keep and --compress are for old files: add --rotate-size or --rotate-time")
 	case r.file == "-" && (rotates || f.Changed("fsync")):
@@ -190,6 +194,7 @@ func (r *recorder) trace(c *cobra.Command, traced tracer.Config, filter stream.F
 		hangup(ctx, r.stdout, cancel)
 	}
 	defer reopenOnHangup(log)()
+	prioritize(r.nice)
 	err = t.follow(ctx, r.sel.count, log)
 	return log.Stop(), errors.Join(err, log.Close())
 }

@@ -39,8 +39,12 @@ type trace struct {
 	begun     bool // the inventory has what was there before
 }
 
-// startGC is how many percent the heap may grow by between collections, until attached.
-const startGC = 400
+// How many percent the heap may grow by between collections: until attached, and then.
+// Events leave nothing to collect, and much that lives: objects.
+const (
+	startGC = 400
+	traceGC = 20
+)
 
 // openTrace attaches, then looks what there is, and says on stderr that nothing
 // made from now on is missed.
@@ -56,7 +60,8 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.strangers = cfg.Follow
 	go tracer.Prepare() // to look with
 	// A collector that marks the kernel's types again and again has one CPU of two.
-	defer debug.SetGCPercent(debug.SetGCPercent(startGC))
+	debug.SetGCPercent(startGC)
+	defer debug.SetGCPercent(traceGC)
 	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err

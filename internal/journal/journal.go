@@ -48,7 +48,7 @@ const (
 
 // DefaultQueue is how many bytes wait to be written at most, unless Config says
 // otherwise.
-const DefaultQueue = 8 << 20
+const DefaultQueue = 4 << 20
 
 // patience is how long Write waits for room in the queue, where there was some
 // not long ago. Meanwhile the kernel's ring buffer takes what comes.
@@ -68,6 +68,7 @@ type Config struct {
 	Key   ed25519.PrivateKey // signs seals; nil: nobody does
 	Queue int                // bytes; 0: DefaultQueue
 
+	Begin  func() // nil, or is called first by the goroutine that writes
 	Now    func() (wall time.Time, boot time.Duration)
 	Warn   func(text string) // tells people what went wrong, and what of it is over
 	Sealed func(seal []byte) // nil, or is given seals that are on the disk, as far as Fsync says: each, or a later one
@@ -208,6 +209,8 @@ func (j *Journal) Close() error {
 	}
 	if finished {
 		errs = append(errs, j.writer.err)
+		j.queue.rooms.free()
+		j.queue.batch, j.queue.spare = batch{}, batch{}
 	}
 	return errors.Join(append(errs, j.err)...)
 }
@@ -239,6 +242,9 @@ func (j *Journal) await(done <-chan struct{}) bool {
 // write hands batches to the writer.
 func (j *Journal) write() {
 	defer j.writer.close()
+	if j.cfg.Begin != nil {
+		j.cfg.Begin()
+	}
 	for {
 		b, ok := j.take()
 		if !ok {

@@ -33,6 +33,7 @@ type queue struct {
 	encoder  event.Encoder
 	batch    batch
 	spare    batch         // the one before, for its room
+	rooms    rooms
 	seq      uint64        // of the last line
 	lines    uint64        // of all streams
 	unsealed uint64        // lines since the last seal
@@ -57,8 +58,9 @@ type queue struct {
 }
 
 func newQueue(cfg *Config, end *ending) *queue {
+	r := newRooms(cfg.Queue)
 	return &queue{
-		limit: cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
+		rooms: r, batch: batch{bytes: r[0][:0]}, spare: batch{bytes: r[1][:0]}, limit: cfg.Queue, key: cfg.Key, now: cfg.Now, most: cfg.RotateSize, age: cfg.RotateEvery,
 		seq: end.seq, unsealed: end.unsealed, log: end.log, size: end.size, begun: end.begun,
 	}
 }

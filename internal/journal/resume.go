@@ -281,7 +281,7 @@ func (end *ending) add(text []byte, given bool) error {
 		if _, err := event.Parse(text); err != nil {
 			return errNoEvent
 		}
-		end.chain.line(text)
+		end.chain.lines(text)
 		if end.unsealed++; end.unsealed > mostUnsealed {
 			return errNoSeal
 		}

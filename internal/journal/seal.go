@@ -67,10 +67,12 @@ type chain struct {
 
 func newChain() *chain { return &chain{sha: sha256.New()} }
 
-// line takes in one that is no seal, with its newline.
-func (c *chain) line(text []byte) {
+// lines takes in some that are no seals, with their newlines.
+func (c *chain) lines(text []byte) {
 	_, _ = c.sha.Write(text)
-	c.crcs = appendCRC(c.crcs, crcOf(text))
+	for line := range bytes.Lines(text) {
+		c.crcs = appendCRC(c.crcs, crcOf(line))
+	}
 }
 
 func appendCRC(b []byte, crc uint32) []byte {

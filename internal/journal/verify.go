@@ -249,7 +249,7 @@ func (v *verifier) line(line Line) {
 	default:
 		v.event(seq, typ, line)
 	}
-	s.chain.line(line.Text)
+	s.chain.lines(line.Text)
 	if s.lines++; len(s.offsets) < mostPlaces {
 		s.offsets = append(s.offsets, line.Offset)
 	} else {

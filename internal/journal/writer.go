@@ -94,9 +94,7 @@ func (w *writer) lines(text []byte) {
 		}
 		w.link = nil
 	}
-	for line := range bytes.Lines(text) {
-		w.chain.line(line)
-	}
+	w.chain.lines(text)
 }
 
 // sync brings what was written to the disk, if that was asked for at once.
