@@ -87,7 +87,10 @@ func (t *Tracer) tellIdle(now time.Duration, yield func(Event, error) bool) bool
 		return true
 	}
 	err := t.idle(now)
-	return err == nil || yield(Event{}, err)
+	if err != nil {
+		yield(Event{}, err)
+	}
+	return err == nil
 }
 
 // nap waits until the ring is to be looked into again: by one system call, where a

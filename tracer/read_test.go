@@ -71,3 +71,25 @@ func TestGaps(t *testing.T) {
 	tr.deliver(tr.held, &raw, yield)
 	check(told{Boot: 200 * ms})
 }
+
+// TestIdle: who is told that nothing is there to be read can end the reading, also
+// where nobody heeds the error.
+func TestIdle(t *testing.T) {
+	f := fakeClock{offset: time.Hour}
+	k := newKernelSide(1024)
+	k.write(string(record(ipctraceEvent{BootNs: uint64(time.Second)})), 0)
+	tr := &Tracer{cpus: make([]cpu, 1), clock: *f.clock(), ring: &k.ring}
+	tr.looked = 24 * time.Hour // so that no hook is asked for skipped runs
+	full := errors.New("disk full")
+	read := 0
+	tr.idle = func(time.Duration) error { read = int(tr.delivered.Load()); return full }
+	var errs []error
+	for _, err := range tr.Events() {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) != 1 || !errors.Is(errs[0], full) || read != 1 {
+		t.Errorf("%v after %d events", errs, read)
+	}
+}

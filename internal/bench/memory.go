@@ -143,7 +143,7 @@ func (r *report) memory(b *bench, s *series) {
 	t := table{
 		title:  "Memory of ipctrace record",
 		header: []string{"before", "quiet, among the objects", "largest, under flood", "of that: anonymous", "file", "shared", "bytes an object", "lost"},
-		note:   "Resident, MB; " + among + ". The ring is mapped twice, and counts as file or shared. Bytes an object: what was anonymous grew by, with what the Go runtime holds in reserve.",
+		note:   "Resident, MB; " + among + ". The ring counts as file or shared. Bytes an object: what was anonymous grew by, with what the Go runtime holds in reserve.",
 	}
 	t.add(show(in("before"), ""), show(in("quiet"), ""), show(in("peak"), ""), show(in("RssAnon"), ""), show(in("RssFile"), ""), show(in("RssShmem"), ""),
 		show(s.of(recordName, "object"), ""), show(percent(s.of(recordName, "lost")), "%"))
