@@ -32,7 +32,7 @@ type queue struct {
 
 	encoder  event.Encoder
 	batch    batch
-	spare    batch         // the one before, for its room
+	spare    batch // the one before, for its room
 	rooms    rooms
 	seq      uint64        // of the last line
 	lines    uint64        // of all streams
