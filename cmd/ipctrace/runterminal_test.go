@@ -76,7 +76,8 @@ func TestRunTerminal(t *testing.T) {
 	ask("ipctrace run -q -- bash --norc --noediting -i\n", "attached")
 	send("sh -c \"echo in''ner; sleep 100\"\n", "inner") // says so when the terminal is its own
 	ask(ctrlZ, "Stopped")
-	ask("kill -KILL %1; wait; echo wait''ed\n", "waited")
+	// wait alone takes it for stopped, where it has not heard yet that it is dead.
+	ask("kill -KILL %1; while [ -n \"$(jobs -s)\" ]; do sleep 0.05; done; echo wait''ed\n", "waited")
 	ask("suspend\n", "Stopped                 ipctrace run")
 	send("fg\n", "ipctrace run")
 	time.Sleep(500 * time.Millisecond) // it says nothing when it goes on

@@ -18,17 +18,16 @@ const (
 // which a file of /proc/sysvipc is opened, and most namespaces have none.
 func count(kind string) (int32, error) {
 	var info [12]int32 // struct shm_info is the longest of them
-	to := uintptr(unsafe.Pointer(&info))
 	place := 0
 	var errno unix.Errno
 	switch kind {
 	case "msg": // msgctl_info in ipc/msg.c
-		_, _, errno = unix.RawSyscall(unix.SYS_MSGCTL, 0, msgInfo, to)
+		_, _, errno = unix.RawSyscall(unix.SYS_MSGCTL, 0, msgInfo, uintptr(unsafe.Pointer(&info)))
 	case "shm": // shmctl_shm_info in ipc/shm.c
-		_, _, errno = unix.RawSyscall(unix.SYS_SHMCTL, 0, shmInfo, to)
+		_, _, errno = unix.RawSyscall(unix.SYS_SHMCTL, 0, shmInfo, uintptr(unsafe.Pointer(&info)))
 	case "sem": // semctl_info in ipc/sem.c: semusz
 		place = 7
-		_, _, errno = unix.RawSyscall6(unix.SYS_SEMCTL, 0, 0, semInfo, to, 0, 0)
+		_, _, errno = unix.RawSyscall6(unix.SYS_SEMCTL, 0, 0, semInfo, uintptr(unsafe.Pointer(&info)), 0, 0)
 	}
 	if errno != 0 {
 		return 0, errno
