@@ -44,7 +44,8 @@ const (
 )
 
 // DefaultRingBytes is the size of the ring buffer when Config does not say: a power
-// of two from 8 to 64 MiB, 4 MiB or more for each CPU up to that.
+// of two from 8 to 64 MiB, 4 MiB or more for each CPU that this process may use up
+// to that.
 func DefaultRingBytes() int {
 	size := leastRingBytes
 	for size < mostRingBytes && size < runtime.NumCPU()*ringBytesPerCPU {

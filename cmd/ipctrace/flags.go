@@ -107,7 +107,7 @@ func (s *selection) add(f *pflag.FlagSet) {
 func (s *selection) addPlaces(f *pflag.FlagSet) {
 	s.filters.addPlaces(f, "INODE|self|host|pid:N")
 	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
-	f.StringVar(&s.buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, up to 1G; the default goes by the CPUs, from 8M to 64M")
+	f.StringVar(&s.buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, up to 1G; the default goes by the CPUs that it may use, from 8M to 64M")
 }
 
 // within ends a context after --duration, or by what it returns.

@@ -35,14 +35,14 @@ type looks struct {
 	pending *snapshot.Snapshot // taken, and not yet handed out
 	taking  chan *snapshot.Snapshot
 	cancel  context.CancelFunc
-	first   bool // none has been handed out yet
+	extra   bool // it reads more than the later ones
 	asked   bool
 	lost    bool          // something was lost since the last one began
 	next    time.Duration // boot time
 }
 
 func newLooks(r *nsresolve.Resolver) *looks {
-	return &looks{looker: snapshot.NewLooker(r), first: true}
+	return &looks{looker: snapshot.NewLooker(r), extra: true}
 }
 
 // open takes the first one, which all that happens is told from.
@@ -78,6 +78,7 @@ func (l *looks) begin(queued map[uint64]bool) {
 	if l.lost {
 		l.looker.Thorough()
 	}
+	l.extra = l.lost && !l.extra // but where something is lost again and again, all do
 	ctx, cancel := context.WithCancel(context.Background())
 	l.taking, l.cancel, l.asked, l.lost = make(chan *snapshot.Snapshot, 1), cancel, false, false
 	go func(result chan<- *snapshot.Snapshot) {
@@ -108,10 +109,9 @@ func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
 	found := l.pending
 	l.pending = nil
 	took := found.To - found.From
-	if l.first { // it reads more than the later ones
+	if l.extra {
 		took = l.looker.Again()
 	}
-	l.first = false
 	l.next = found.To + max(lookInterval, lookShare*took)
 	return found
 }

@@ -7,6 +7,17 @@ import (
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 )
 
+// TestLookExtra: what a look read that the later ones do not read is not counted.
+func TestLookExtra(t *testing.T) {
+	const at = time.Minute
+	l := newLooks(nil)
+	l.pending = &snapshot.Snapshot{From: at - 3*time.Second, To: at}
+	l.taken(at + settle)
+	if l.askAll(); !l.due(at + lookInterval) {
+		t.Error("the first look holds up the next one")
+	}
+}
+
 // TestLookShare: looks are a second apart, or so far that they take a twentieth of
 // the time. What is asked for does not come sooner.
 func TestLookShare(t *testing.T) {
@@ -16,7 +27,7 @@ func TestLookShare(t *testing.T) {
 		{100 * time.Millisecond, 2 * time.Second}, {3 * time.Second, time.Minute},
 	} {
 		l := newLooks(nil)
-		l.first, l.pending = false, &snapshot.Snapshot{From: at - tc.took, To: at}
+		l.extra, l.pending = false, &snapshot.Snapshot{From: at - tc.took, To: at}
 		if l.taken(at+settle-1) != nil || l.taken(at+settle) == nil {
 			t.Fatalf("%v: not handed out when its time had come", tc.took)
 		}

@@ -63,7 +63,7 @@ func (r *recorder) add(f *pflag.FlagSet) {
 	f.StringVar(&r.fsync, "fsync", string(journal.FsyncInterval), "bring to the disk what was written: `interval|always|none`; interval is about every second")
 	f.StringVar(&r.signKey, "sign", "", "sign the seals with the key in this `FILE`: see ipctrace keygen")
 	f.StringVar(&r.sealTo, "seal-to", "", "keep the seals elsewhere too: `FILE|URL|'|COMMAND'`")
-	f.IntVar(&r.nice, "nice", -10, "priority of the two threads that read and write, as of nice(1), `-20…19`; 0: as ipctrace has it")
+	f.IntVar(&r.nice, "nice", -10, "priority of the two threads that read and write, as of nice(1), within their session or cgroup, `-20…19`; 0: as ipctrace has it")
 	f.StringVar(&r.queue, "queue", "4M", "how much may wait for the disk before events are lost: `SIZE`")
 }
 
@@ -72,7 +72,7 @@ func (r *recorder) complete(f *pflag.FlagSet) (journal.Config, error) {
 	cfg := journal.Config{
 		File: r.file, RotateEvery: r.rotateTime, Keep: r.keep,
 		Compress: journal.Compression(r.compress), Fsync: journal.Fsync(r.fsync),
-		Begin: func() { prioritize(r.nice) }, Now: now, Warn: func(text string) { fmt.Fprintf(r.stderr, "ipctrace: %s\n", printable(text)) },
+		Begin: func() { _ = prioritize(r.nice) }, Now: now, Warn: func(text string) { fmt.Fprintf(r.stderr, "ipctrace: %s\n", printable(text)) },
 	}
 	var err error
 	if cfg.RotateSize, err = size(f, "rotate-size"); err != nil {
@@ -194,7 +194,9 @@ func (r *recorder) trace(c *cobra.Command, traced tracer.Config, filter stream.F
 		hangup(ctx, r.stdout, cancel)
 	}
 	defer reopenOnHangup(log)()
-	prioritize(r.nice)
+	if err := prioritize(r.nice); err != nil { // the one that writes has not got it either
+		cfg.Warn(fmt.Sprintf("--nice %d: %v: in a flood more is lost: needs CAP_SYS_NICE, or --nice 0", r.nice, err))
+	}
 	err = t.follow(ctx, r.sel.count, log)
 	return log.Stop(), errors.Join(err, log.Close())
 }

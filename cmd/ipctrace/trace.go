@@ -30,7 +30,8 @@ type trace struct {
 	resolver  *nsresolve.Resolver
 	stream    *stream.Stream
 	looks     *looks
-	flush     func() error // shows what was written so far
+	flush     func() error  // shows what was written so far
+	shown     time.Duration // boot time up to which that was done
 	start     event.Start
 	strangers bool // what is not to be told may be strangers' calls, which say nothing of what the inventory is about
 
@@ -46,6 +47,13 @@ const (
 	traceGC = 20
 )
 
+// collectAfter says how much the heap may grow by, unless the user has.
+func collectAfter(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
 // openTrace attaches, then looks what there is, and says on stderr that nothing
 // made from now on is missed.
 func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, stderr io.Writer) (*trace, error) {
@@ -58,10 +66,14 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.flush = func() error { return nil }
 	cfg.Idle = t.idle
 	t.strangers = cfg.Follow
-	go tracer.Prepare() // to look with
+	var preparing sync.WaitGroup
+	defer preparing.Wait()
+	if initialPIDs() {
+		preparing.Go(tracer.Prepare) // to look with
+	}
 	// A collector that marks the kernel's types again and again has one CPU of two.
-	debug.SetGCPercent(startGC)
-	defer debug.SetGCPercent(traceGC)
+	collectAfter(startGC)
+	defer collectAfter(traceGC)
 	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
@@ -244,6 +256,13 @@ var (
 func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 	defer context.AfterFunc(ctx, t.tracer.Stop)()
 	defer t.looks.stop()
+	if flusher, ok := out.(flusher); ok {
+		t.flush = flusher.Flush
+	}
+	return errors.Join(t.tellAll(ctx, count, out), t.flush())
+}
+
+func (t *trace) tellAll(ctx context.Context, count uint64, out sink) error {
 	start := t.start
 	if err := t.write(out, t.stream.Start(t.wall(t.tracer.Start()), t.tracer.Start(), &start)); err != nil {
 		return err
@@ -259,9 +278,6 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		defer enough()
 		return t.look(at, out)
 	}
-	if flusher, ok := out.(flusher); ok {
-		t.flush = flusher.Flush
-	}
 	for raw, err := range t.tracer.Events() {
 		switch {
 		case err != nil:
@@ -269,9 +285,7 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 		case reason == endCount:
 			t.stream.Skip()
 		default:
-			if err = t.looks.idle(raw.Boot - disorder); err == nil {
-				err = t.write(out, t.happened(&raw)...)
-			}
+			err = t.take(&raw, out)
 		}
 		if err != nil {
 			return err
@@ -281,10 +295,22 @@ func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 	if err := t.look(forever, out); err != nil { // what was there, if there was no time to tell it
 		return err
 	}
-	if err := t.end(ctx, reason, out); err != nil {
+	return t.end(ctx, reason, out)
+}
+
+// withheld is how long what was written is not shown at most, where there is always
+// more to be read from the kernel: most of that may be filtered out.
+const withheld = 100 * time.Millisecond
+
+// take takes in what the kernel has recorded.
+func (t *trace) take(raw *tracer.Event, out sink) error {
+	if err := t.looks.idle(raw.Boot - disorder); err != nil {
 		return err
 	}
-	return t.flush()
+	if err := t.write(out, t.happened(raw)...); err != nil || raw.Boot < t.shown+withheld {
+		return err
+	}
+	return t.flushAt(raw.Boot)
 }
 
 // idle is when nothing more is there to be read from the kernel.
@@ -292,6 +318,11 @@ func (t *trace) idle(at time.Duration) error {
 	if err := t.looks.idle(at); err != nil {
 		return err
 	}
+	return t.flushAt(at)
+}
+
+func (t *trace) flushAt(at time.Duration) error {
+	t.shown = at
 	return t.flush()
 }
 

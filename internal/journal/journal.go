@@ -210,6 +210,7 @@ func (j *Journal) Close() error {
 	if finished {
 		errs = append(errs, j.writer.err)
 		j.queue.rooms.free()
+		j.queue.rooms = rooms{}
 		j.queue.batch, j.queue.spare = batch{}, batch{}
 	}
 	return errors.Join(append(errs, j.err)...)

@@ -42,7 +42,7 @@ type Lines struct {
 	opts Options
 }
 
-// NewLines writes to w, each line at once and in one piece.
+// NewLines writes to w, each line in one piece.
 func NewLines(w io.Writer, opts Options) *Lines {
 	return &Lines{w: w, opts: opts.orDefault()}
 }
