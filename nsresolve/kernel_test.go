@@ -176,6 +176,22 @@ func TestKernelMount(t *testing.T) {
 	source := fmt.Sprintf("/proc/self/task/%d/ns/ipc", tid)
 	inode := inodeOf(t, source)
 	point := filepath.Join(t.TempDir(), "name space")
+	bind(t, source, point)
+	end()
+	n := find(scan(t, New(Options{})), inode)
+	if n == nil || len(n.Processes) != 0 || n.Label != "mount:"+point {
+		t.Fatalf("%+v", n)
+	}
+	for _, p := range n.Pins {
+		if got := inodeAt(t, fmt.Sprintf("/proc/%d/root%s", p.PID, p.Path)); p.Kind != PinMount || got != inode {
+			t.Errorf("%+v leads to %d", p, got)
+		}
+	}
+}
+
+// bind mounts what is at source at a new file, until the test ends.
+func bind(t *testing.T, source, point string) {
+	t.Helper()
 	if err := os.WriteFile(point, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -187,16 +203,6 @@ func TestKernelMount(t *testing.T) {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	end()
-	n := find(scan(t, New(Options{})), inode)
-	if n == nil || len(n.Processes) != 0 || n.Label != "mount:"+point {
-		t.Fatalf("%+v", n)
-	}
-	for _, p := range n.Pins {
-		if got := inodeAt(t, fmt.Sprintf("/proc/%d/root%s", p.PID, p.Path)); p.Kind != PinMount || got != inode {
-			t.Errorf("%+v leads to %d", p, got)
-		}
-	}
 }
 
 func inodeAt(t *testing.T, path string) uint64 {
@@ -235,17 +241,7 @@ func TestKernelListedDescriptors(t *testing.T) {
 	tid, end := unsharedThread(t)
 	source := fmt.Sprintf("/proc/self/task/%d/ns/ipc", tid)
 	point := filepath.Join(t.TempDir(), "namespace")
-	if err := os.WriteFile(point, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount(source, point, "", unix.MS_BIND, ""); err != nil {
-		kerneltest.Lacks(t, fmt.Sprintf("mount: %v", err))
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(point, unix.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	bind(t, source, point)
 	pid := os.Getpid()
 	var list []Descriptor
 	for _, path := range []string{"/proc/self/ns/uts", source, point, os.DevNull} {

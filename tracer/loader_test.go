@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"os"
 	"runtime"
 	"testing"
 
@@ -11,9 +10,7 @@ import (
 // TestKernelAttempts: an attempt that is given up tells nothing, and leaves the next
 // one all that it needs.
 func TestKernelAttempts(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test-root")
-	}
+	needRoot(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

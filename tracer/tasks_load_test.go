@@ -37,11 +37,22 @@ func TestTasksLayout(t *testing.T) {
 	}
 }
 
+// needRoot is kerneltest.NeedRoot, which imports this package.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	const why = "needs root: make test-root"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
 // TestKernelTasksPrivilege: who may not load is told what it takes.
 func TestKernelTasksPrivilege(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test-root")
-	}
+	needRoot(t)
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // the thread ends with its ids
@@ -60,9 +71,7 @@ func TestKernelTasksPrivilege(t *testing.T) {
 
 // TestKernelTasksPrepare: what is prepared is not loaded again.
 func TestKernelTasksPrepare(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test-root")
-	}
+	needRoot(t)
 	Prepare()
 	tasks, descriptors := taskIterator.link, descriptorIterator.link
 	if tasks == nil || descriptors == nil {
