@@ -99,6 +99,13 @@ func (r *ring) free() { atomic.StoreUint64(r.consumer, r.at) }
 // empty says whether all that was begun to be written by now has been read.
 func (r *ring) empty() bool { return r.at == atomic.LoadUint64(r.producer) }
 
+// fill is how much of it the kernel may not write into, and how large it is. For any
+// goroutine.
+func (r *ring) fill() (used, size int) {
+	freed := atomic.LoadUint64(r.consumer) // first: it may grow in between
+	return int(atomic.LoadUint64(r.producer) - freed), len(r.data)
+}
+
 func (r *ring) close() error {
 	var err error
 	for i, pages := range r.pages {

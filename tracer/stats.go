@@ -22,6 +22,17 @@ func (t *Tracer) Stats() Stats {
 	return t.read()
 }
 
+// Ring is how much of the ring buffer is taken by what was not read yet, and how
+// large it is, in bytes; 0 of 0 after Close. Safe like Stats.
+func (t *Tracer) Ring() (used, size int) {
+	t.freeing.RLock()
+	defer t.freeing.RUnlock()
+	if t.last.Load() != nil {
+		return 0, 0
+	}
+	return t.ring.fill()
+}
+
 func (t *Tracer) read() Stats {
 	// Delivered before produced: what is delivered in between counts as pending.
 	s := Stats{Delivered: t.delivered.Load(), Skipped: t.skipped()}

@@ -32,6 +32,22 @@ func usage(err error) error { return usageError{err} }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// refusal is of the value of a flag. In serve's configuration keys are called like
+// flags, and there it is told by its place.
+type refusal struct {
+	flag string
+	why  error
+}
+
+func (r refusal) Error() string { return "--" + r.flag + r.why.Error() }
+
+func (r refusal) Unwrap() error { return r.why }
+
+// refused refuses one; the format goes on behind its name.
+func refused(flag, format string, args ...any) error {
+	return usage(refusal{flag, fmt.Errorf(format, args...)})
+}
+
 // exit says what went wrong, once, and gives the exit status.
 func exit(command *cobra.Command, err error, stderr io.Writer) int {
 	var wrong usageError

@@ -20,27 +20,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// filters are the flags that say which events are meant.
+// filters are the flags that say which events are meant, and the keys of serve's
+// configuration.
 type filters struct {
-	kinds, events, namespaces, pids, uids, comms, containers []string
-
-	noHost bool
+	Kinds      []string `yaml:"kind"`
+	Events     []string `yaml:"event"`
+	Namespaces []string `yaml:"ns"`
+	NoHost     bool     `yaml:"no_host"`
+	PIDs       []string `yaml:"pid"`
+	UIDs       []string `yaml:"uid"`
+	Comms      []string `yaml:"comm"`
+	Containers []string `yaml:"container"`
 }
 
 // addPlaces are those for a command that says itself whose calls are meant; the
 // places are what --ns takes.
 func (s *filters) addPlaces(f *pflag.FlagSet, places string) {
-	f.StringSliceVar(&s.kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
-	f.StringSliceVar(&s.namespaces, "ns", nil, "only these IPC namespaces: `"+places+"`")
-	f.BoolVar(&s.noHost, "no-host", false, "all IPC namespaces but the initial one")
+	f.StringSliceVar(&s.Kinds, "kind", nil, "only these kinds of object: `msg,shm,sem,mq`")
+	f.StringSliceVar(&s.Namespaces, "ns", nil, "only these IPC namespaces: `"+places+"`")
+	f.BoolVar(&s.NoHost, "no-host", false, "all IPC namespaces but the initial one")
 }
 
 func (s *filters) addCalls(f *pflag.FlagSet) {
-	f.StringSliceVar(&s.events, "event", nil, "only these events: `create,open,get,fail,mark,remove,found,namespace.create,…`")
-	f.StringSliceVar(&s.pids, "pid", nil, "only these processes (`PID` on the host)")
-	f.StringSliceVar(&s.uids, "uid", nil, "only calls by these users (`UID` or name)")
-	f.StringSliceVar(&s.comms, "comm", nil, "only calls by threads of this `NAME`")
-	f.StringSliceVar(&s.containers, "container", nil, "only calls from these containers (`ID` or its beginning)")
+	f.StringSliceVar(&s.Events, "event", nil, "only these events: `create,open,get,fail,mark,remove,found,namespace.create,…`")
+	f.StringSliceVar(&s.PIDs, "pid", nil, "only these processes (`PID` on the host)")
+	f.StringSliceVar(&s.UIDs, "uid", nil, "only calls by these users (`UID` or name)")
+	f.StringSliceVar(&s.Comms, "comm", nil, "only calls by threads of this `NAME`")
+	f.StringSliceVar(&s.Containers, "container", nil, "only calls from these containers (`ID` or its beginning)")
 }
 
 // complete refuses filters that were given and hold nothing: --pid "$(pidof x)"
@@ -55,7 +61,7 @@ func (s *filters) complete(f *pflag.FlagSet) error {
 			return err
 		}
 		if len(values) == 0 || slices.Contains(values, "") {
-			return usagef("--%s: no value", name)
+			return refused(name, ": no value")
 		}
 	}
 	return nil
@@ -66,22 +72,22 @@ const maxComm = 15
 
 // filter is all of them; place reads what --ns takes.
 func (s *filters) filter(place func(string) (stream.Place, error)) (stream.Filter, error) {
-	f := stream.Filter{Kinds: s.kinds, Containers: s.containers}
+	f := stream.Filter{Kinds: s.Kinds, Containers: s.Containers}
 	var errs [5]error
-	_, errs[0] = each("--kind", s.kinds, parseKind)
-	f.Events, errs[1] = each("--event", s.events, event.ParseType)
-	f.Namespaces, errs[2] = each("--ns", s.namespaces, place)
-	f.PIDs, errs[3] = each("--pid", s.pids, parsePID)
-	f.UIDs, errs[4] = each("--uid", s.uids, parseUID)
+	_, errs[0] = eachOf("kind", s.Kinds, parseKind)
+	f.Events, errs[1] = eachOf("event", s.Events, event.ParseType)
+	f.Namespaces, errs[2] = eachOf("ns", s.Namespaces, place)
+	f.PIDs, errs[3] = eachOf("pid", s.PIDs, parsePID)
+	f.UIDs, errs[4] = eachOf("uid", s.UIDs, parseUID)
 	for _, err := range errs {
 		if err != nil {
-			return f, usage(err)
+			return f, err
 		}
 	}
-	for _, c := range s.comms {
+	for _, c := range s.Comms {
 		f.Comms = append(f.Comms, c[:min(len(c), maxComm)])
 	}
-	if s.noHost {
+	if s.NoHost {
 		f.Except = nsresolve.InitialInode
 	}
 	return f, nil
@@ -106,8 +112,12 @@ func (s *selection) add(f *pflag.FlagSet) {
 
 func (s *selection) addPlaces(f *pflag.FlagSet) {
 	s.filters.addPlaces(f, "INODE|self|host|pid:N")
-	f.StringVar(&s.hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
-	f.StringVar(&s.buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, up to 1G; the default goes by the CPUs that it may use, from 8M to 64M")
+	addHooks(f, &s.hooks, &s.buffer)
+}
+
+func addHooks(f *pflag.FlagSet, hooks, buffer *string) {
+	f.StringVar(hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
+	f.StringVar(buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, up to 1G; the default goes by the CPUs that it may use, from 8M to 64M")
 }
 
 // within ends a context after --duration, or by what it returns.
@@ -128,10 +138,10 @@ const maxFilters = 64 << 10
 // get calls, and little else.
 func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
 	if s.duration < 0 {
-		return c, f, usagef("--duration %v: must not be negative", s.duration)
+		return c, f, refused("duration", " %v: must not be negative", s.duration)
 	}
 	if c.Tier, err = tracer.ParseTier(s.hooks); err != nil {
-		return c, f, usagef("--hooks: %w", err)
+		return c, f, refused("hooks", ": %w", err)
 	}
 	if c.RingBytes, err = ringBytes(s.buffer); err != nil {
 		return c, f, err
@@ -163,9 +173,9 @@ func ringBytes(text string) (int, error) {
 	n, err := units.RAMInBytes(text)
 	switch {
 	case err != nil:
-		return 0, usagef("--buffer %q: not a size: 16M, 256M", text)
+		return 0, refused("buffer", " %q: not a size: 16M, 256M", text)
 	case n < least || n > tracer.MaxRingBytes:
-		return 0, usagef("--buffer %s: must be from 64K to 1G", text)
+		return 0, refused("buffer", " %s: must be from 64K to 1G", text)
 	}
 	return 1 << bits.Len(uint(n-1)), nil
 }
@@ -178,27 +188,36 @@ func (s *filters) words() []string {
 			words = append(words, flag+"="+strings.Join(values, ","))
 		}
 	}
-	add("--kind", s.kinds...)
-	add("--event", s.events...)
-	add("--ns", s.namespaces...)
-	add("--pid", s.pids...)
-	add("--uid", s.uids...)
-	add("--comm", s.comms...)
-	add("--container", s.containers...)
-	if s.noHost {
+	add("--kind", s.Kinds...)
+	add("--event", s.Events...)
+	add("--ns", s.Namespaces...)
+	add("--pid", s.PIDs...)
+	add("--uid", s.UIDs...)
+	add("--comm", s.Comms...)
+	add("--container", s.Containers...)
+	if s.NoHost {
 		words = append(words, "--no-host")
 	}
 	return words
 }
 
-func each[T any](flag string, values []string, parse func(string) (T, error)) ([]T, error) {
+func each[T any](values []string, parse func(string) (T, error)) ([]T, error) {
 	var parsed []T
 	for _, v := range values {
 		p, err := parse(v)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", flag, err)
+			return nil, err
 		}
 		parsed = append(parsed, p)
+	}
+	return parsed, nil
+}
+
+// eachOf is each, of the values of a flag.
+func eachOf[T any](flag string, values []string, parse func(string) (T, error)) ([]T, error) {
+	parsed, err := each(values, parse)
+	if err != nil {
+		return nil, refused(flag, ": %w", err)
 	}
 	return parsed, nil
 }
@@ -303,7 +322,7 @@ func (o *output) isJSON() (bool, error) {
 	case "json":
 		return true, nil
 	}
-	return false, usagef("--output: unknown format %q: text or json", o.format)
+	return false, refused("output", ": unknown format %q: text or json", o.format)
 }
 
 // colored: on a terminal that can, unless somebody said no (no-color.org).

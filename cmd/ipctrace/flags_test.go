@@ -12,9 +12,9 @@ import (
 func TestFiltersTooLong(t *testing.T) {
 	s := selection{hooks: "auto"}
 	for len(strings.Join(s.words(), "")) <= maxFilters {
-		s.comms = append(s.comms, strings.Repeat("\x01", 1000)) // each byte is escaped as six
+		s.Comms = append(s.Comms, strings.Repeat("\x01", 1000)) // each byte is escaped as six
 		if _, _, err := s.config(); (err != nil) != (len(strings.Join(s.words(), "")) > maxFilters) {
-			t.Errorf("%d: %v", len(s.comms), err)
+			t.Errorf("%d: %v", len(s.Comms), err)
 		}
 	}
 	e := event.Event{Start: &event.Start{Filters: s.words()}}

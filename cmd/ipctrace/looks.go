@@ -116,6 +116,15 @@ func (l *looks) taken(at time.Duration) *snapshot.Snapshot {
 	return found
 }
 
+// restart takes a first one again: what was under way is of no use.
+func (l *looks) restart() {
+	l.stop()
+	l.pending, l.taking = nil, nil
+	l.looker.Thorough()
+	l.begin(nil)
+	l.extra = true
+}
+
 // stop ends a look that is being taken.
 func (l *looks) stop() {
 	if l.taking != nil {

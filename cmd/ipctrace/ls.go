@@ -84,15 +84,15 @@ func (l *lister) add(f *pflag.FlagSet) {
 func (l *lister) complete(f *pflag.FlagSet) error {
 	for _, name := range []string{"kind", "ns"} {
 		if values, _ := f.GetStringSlice(name); f.Changed(name) && (len(values) == 0 || slices.Contains(values, "")) {
-			return usagef("--%s: no value", name)
+			return refused(name, ": no value")
 		}
 	}
-	if _, err := each("--kind", l.kinds, parseKind); err != nil {
-		return usage(err)
+	if _, err := eachOf("kind", l.kinds, parseKind); err != nil {
+		return err
 	}
-	inodes, err := each("--ns", l.namespaces, parseNamespace)
+	inodes, err := eachOf("ns", l.namespaces, parseNamespace)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	for _, inode := range inodes {
 		l.only = append(l.only, uint64(inode))

@@ -126,9 +126,9 @@ func jsonNamespaces(namespaces []nsresolve.Namespace) []jsonNamespace {
 
 // showLinks compares each process with the first.
 func showLinks(c *cobra.Command, args []string, asJSON bool) error {
-	pids, err := each("PID", args, parsePID)
+	pids, err := each(args, parsePID)
 	if err != nil {
-		return usage(err)
+		return usagef("PID: %w", err)
 	}
 	resolver := nsresolve.New(nsresolve.Options{})
 	var links []jsonLink

@@ -93,8 +93,8 @@ func (r *runner) complete(f *pflag.FlagSet, args []string) error {
 			return usagef("--fail-on-fail: unknown error %q: a name as in errno(3), ENOSPC", name)
 		}
 	}
-	if _, err := each("--leaks-allow", r.allow, parseAllowance); err != nil {
-		return usage(err)
+	if _, err := eachOf("leaks-allow", r.allow, parseAllowance); err != nil {
+		return err
 	}
 	return r.sel.complete(f)
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -31,9 +32,15 @@ type trace struct {
 	stream    *stream.Stream
 	looks     *looks
 	flush     func() error  // shows what was written so far
+	idled     func() error  // nil, or is called now and then, between events
 	shown     time.Duration // boot time up to which that was done
 	start     event.Start
-	strangers bool // what is not to be told may be strangers' calls, which say nothing of what the inventory is about
+	spied     atomic.Pointer[func(*tracer.Event)] // nil, or is shown all that the kernel records
+	strangers bool                                // what is not to be told may be strangers' calls, which say nothing of what the inventory is about
+
+	renewal               atomic.Pointer[renewal] // nil: none is asked for
+	base                  tracer.Stats            // of the streams before
+	toldLost, toldSkipped uint64                  // of all of them
 
 	mu        sync.Mutex // guards inventory, for those who draw it
 	inventory *inventory.Inventory
@@ -241,7 +248,8 @@ const (
 	endDuration = "duration"
 	endCount    = "count"
 	endPipe     = "closed pipe"
-	endWork     = "done" // what was traced is over
+	endWork     = "done"   // what was traced is over
+	endReload   = "reload" // of the stream: another with other filters follows
 )
 
 // The causes of a context that ends a trace other than by a signal.
@@ -256,6 +264,7 @@ var (
 func (t *trace) follow(ctx context.Context, count uint64, out sink) error {
 	defer context.AfterFunc(ctx, t.tracer.Stop)()
 	defer t.looks.stop()
+	t.idled = func() error { return t.renewNow(out) }
 	if flusher, ok := out.(flusher); ok {
 		t.flush = flusher.Flush
 	}
@@ -307,6 +316,9 @@ func (t *trace) take(raw *tracer.Event, out sink) error {
 	if err := t.looks.idle(raw.Boot - disorder); err != nil {
 		return err
 	}
+	if spy := t.spied.Load(); spy != nil {
+		(*spy)(raw)
+	}
 	if err := t.write(out, t.happened(raw)...); err != nil || raw.Boot < t.shown+withheld {
 		return err
 	}
@@ -321,8 +333,22 @@ func (t *trace) idle(at time.Duration) error {
 	return t.flushAt(at)
 }
 
+// spy has see shown what the kernel records, whatever is told of it; nil: nobody.
+func (t *trace) spy(see func(*tracer.Event)) {
+	if see == nil {
+		t.spied.Store(nil)
+		return
+	}
+	t.spied.Store(&see)
+}
+
 func (t *trace) flushAt(at time.Duration) error {
 	t.shown = at
+	if t.idled != nil {
+		if err := t.idled(); err != nil {
+			return err
+		}
+	}
 	return t.flush()
 }
 
@@ -333,6 +359,11 @@ func (t *trace) lost(err error, out sink) error {
 		return err
 	}
 	t.looks.askAll()
+	if errors.Is(loss, tracer.ErrSkipped) {
+		t.toldSkipped += loss.Count
+	} else {
+		t.toldLost += loss.Count
+	}
 	return t.write(out, t.stream.Lost(loss))
 }
 
@@ -371,7 +402,7 @@ func (t *trace) end(ctx context.Context, reason string, out sink) error {
 	}
 	var clock tracer.Clock
 	now := clock.Boot()
-	return t.write(out, t.stream.Stop(clock.Wall(now), now, reason, t.tracer.Stats()))
+	return t.write(out, t.stream.Stop(clock.Wall(now), now, reason, since(t.tracer.Stats(), t.base)))
 }
 
 // tell tells what is there, if out wants to know.

@@ -29,12 +29,12 @@ func become(attr *os.ProcAttr, name string) error {
 	if err != nil {
 		return fmt.Errorf("groups of %s: %w", name, err)
 	}
-	ids, err := each("--user", append([]string{u.Uid, u.Gid}, groups...), func(s string) (uint32, error) {
+	ids, err := each(append([]string{u.Uid, u.Gid}, groups...), func(s string) (uint32, error) {
 		n, err := strconv.ParseUint(s, 10, 32)
 		return uint32(n), err
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("groups of %s: %w", name, err)
 	}
 	attr.Sys.Credential = &syscall.Credential{Uid: ids[0], Gid: ids[1], Groups: ids[2:]}
 	attr.Env = environmentOf(attr.Env, u, shellOf(u.Username))

@@ -51,7 +51,8 @@ const (
 const DefaultQueue = 4 << 20
 
 // patience is how long Write waits for room in the queue, where there was some
-// not long ago. Meanwhile the kernel's ring buffer takes what comes.
+// not long ago, unless Config says that others wait for it. Meanwhile the kernel's
+// ring buffer takes what comes.
 const patience = time.Second
 
 // Config says where the log is kept, and how.
@@ -67,10 +68,12 @@ type Config struct {
 	Fsync Fsync
 	Key   ed25519.PrivateKey // signs seals; nil: nobody does
 	Queue int                // bytes; 0: DefaultQueue
+	Hasty bool               // Write never waits for room
 
 	Begin  func() // nil, or is called first by the goroutine that writes
 	Now    func() (wall time.Time, boot time.Duration)
 	Warn   func(text string) // tells people what went wrong, and what of it is over
+	Put    func(boot int64) // nil, or is told of each batch that the file has taken: the stamp of its oldest event, ns
 	Sealed func(seal []byte) // nil, or is given seals that are on the disk, as far as Fsync says: each, or a later one
 }
 
@@ -110,7 +113,7 @@ func Open(cfg Config) (*Journal, error) {
 func (j *Journal) Write(e *event.Event) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.queue.full() && !j.queue.stalled {
+	if j.queue.full() && !j.queue.stalled && !j.cfg.Hasty {
 		j.awaitRoom()
 	}
 	if j.err != nil {
@@ -133,7 +136,7 @@ func (j *Journal) Tell(state iter.Seq[*event.Event]) error {
 	begin := j.queue.stateless.Load()
 	defer j.queue.stateless.CompareAndSwap(begin, nil) // unless another has begun meanwhile
 	for e := range state {
-		if j.queue.full() && !j.queue.stalled {
+		if j.queue.full() && !j.queue.stalled && !j.cfg.Hasty {
 			j.awaitRoom()
 		}
 		if j.err != nil || j.queue.full() {
@@ -177,6 +180,22 @@ func (j *Journal) Stop() *event.Stop {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.queue.stop
+}
+
+// Counts are what became of the events of all streams so far, without trace.start and
+// the like.
+type Counts struct {
+	Lines   uint64 // written, of any sort
+	Waiting uint64 // lines in the queue, or being written
+	Dropped uint64 // events that found no room
+}
+
+// Counts is safe to call at any time.
+func (j *Journal) Counts() Counts {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	written := j.writer.written.Load()
+	return Counts{Lines: written, Waiting: j.queue.lines - written, Dropped: j.queue.droppedInAll}
 }
 
 // patienceAtEnd is how long Close waits for a file that takes nothing.
@@ -256,6 +275,9 @@ func (j *Journal) write() {
 				j.fail(err)
 			}
 			return
+		}
+		if j.cfg.Put != nil && b.oldest != 0 {
+			j.cfg.Put(b.oldest)
 		}
 		j.recycle(b)
 		if len(b.bytes) < smallBatch {

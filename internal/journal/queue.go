@@ -15,6 +15,8 @@ type batch struct {
 	bytes []byte
 	seams []seam
 	lines uint64 // of all batches up to the last of this
+
+	oldest int64 // CLOCK_BOOTTIME, ns, of the first event; 0: it has none
 }
 
 // seam is where a seal is.
@@ -54,7 +56,8 @@ type queue struct {
 
 	most                   int64
 	age                    time.Duration
-	dropped, droppedEvents uint64 // lost for want of room; of these, what the kernel told
+	dropped, droppedEvents uint64 // of this stream: lost for want of room; of these, what the kernel told
+	droppedInAll           uint64 // of all streams
 }
 
 func newQueue(cfg *Config, end *ending) *queue {
@@ -74,6 +77,7 @@ func (q *queue) add(e *event.Event) {
 	case e.Start != nil:
 		q.begin(&own)
 	case e.Stop != nil:
+		q.pay()
 		q.stop = q.totals(e.Stop)
 		own.Stop = q.stop
 	case q.full() && e.Lost != nil:
@@ -84,20 +88,26 @@ func (q *queue) add(e *event.Event) {
 		return
 	}
 	q.pay()
+	if q.batch.oldest == 0 {
+		q.batch.oldest = e.BootNS
+	}
 	q.line(&own)
 	if q.unsealed >= sealLines || q.complete(e.Time) {
 		q.seal(false, q.complete(e.Time), e.Time)
 	}
 }
 
-// begin is a stream: it is numbered from 1. What another has left without a seal is
-// sealed before.
+// begin is a stream: it is numbered from 1. What the one before has left without a
+// seal is sealed, also where it was another program's. Its first line names the seal
+// before it: where that is on its way to the file already, one of no lines stands in.
 func (q *queue) begin(e *event.Event) {
-	if q.unsealed > 0 {
+	own := q.stop != nil
+	if q.unsealed > 0 || own {
 		q.log.After = blankHash
-		q.seal(true, false, q.begun)
+		q.seal(!own, false, q.begun)
+		q.batch.seams[len(q.batch.seams)-1].named = true
 	}
-	q.seq = 0
+	q.seq, q.stop, q.dropped, q.droppedEvents = 0, nil, 0, 0
 	q.start = *e.Start
 	log := q.log
 	q.log.Torn = nil
@@ -157,7 +167,7 @@ func (q *queue) seal(late, ends bool, at time.Time) {
 		Seal: blank(q.seq-q.unsealed+1, q.seq, late, q.key),
 	})
 	q.unsealed = 0
-	q.batch.seams = append(q.batch.seams, seam{from, len(q.batch.bytes), late || ends, ends})
+	q.batch.seams = append(q.batch.seams, seam{from, len(q.batch.bytes), ends, ends})
 	if !ends {
 		return
 	}
@@ -190,6 +200,7 @@ func (q *queue) take() batch {
 // drop counts an event that there is no room for.
 func (q *queue) drop(e *event.Event) {
 	q.dropped++
+	q.droppedInAll++
 	if e.Observed == event.ObservedHook {
 		q.droppedEvents++
 	}

@@ -45,6 +45,18 @@ func New(r Resolver, f Filter, known *inventory.Inventory) *Stream {
 	return &Stream{resolver: r, filter: f, inventory: known, spaces: map[uint32]space{}, alive: nsresolve.Alive}
 }
 
+// Renew returns a Stream with another filter, which goes on where this one ends: it
+// is numbered from 1, and told anew what is there, but knows which namespaces had an
+// inode number before. The inventory is to be empty, and a look to begin at once.
+func (s *Stream) Renew(f Filter, known *inventory.Inventory) *Stream {
+	next := &Stream{resolver: s.resolver, filter: f, inventory: known, spaces: s.spaces, clock: s.clock, alive: s.alive}
+	for inode, p := range next.spaces {
+		p.born, p.found = 0, false // what the first look shows is told
+		next.spaces[inode] = p
+	}
+	return next
+}
+
 // Written is how many events of the kernel the stream has let through.
 func (s *Stream) Written() uint64 { return s.written }
 

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/ipctrace/ipctrace/internal/export/metrics"
+	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/ipctrace/ipctrace/internal/stream"
+	"github.com/ipctrace/ipctrace/tracer"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/spf13/pflag"
+)
+
+// serveConfig is what serve is told: by its defaults, over these by its file, and over
+// that by flags. docs/serve.md describes the file.
+type serveConfig struct {
+	Filters  filters       `yaml:"filters"`
+	Hooks    string        `yaml:"hooks"`
+	Buffer   string        `yaml:"buffer"`
+	SelfTest bool          `yaml:"self_test"`
+	Drain    time.Duration `yaml:"drain"`
+	Metrics  metricsConfig `yaml:"metrics"`
+	Record   logFlags      `yaml:"record"`
+
+	file string // its name; "": there is none
+	text []byte
+	over map[string]bool // flags that were given
+}
+
+// metricsConfig is of what Prometheus scrapes.
+type metricsConfig struct {
+	Listen        string        `yaml:"listen"`
+	WebConfig     string        `yaml:"web_config"`
+	MaxNamespaces int           `yaml:"max_namespaces"`
+	Survey        time.Duration `yaml:"survey"`
+}
+
+// Defaults that are not those of record.
+const (
+	defaultListen = "127.0.0.1:9464"
+	defaultDrain  = 10 * time.Second
+	defaultSurvey = 15 * time.Second
+	serveQueue    = "16M" // nobody waits for it to empty
+)
+
+func defaultServeConfig() serveConfig {
+	return serveConfig{
+		Hooks: tracer.Auto.String(), Drain: defaultDrain,
+		Metrics: metricsConfig{Listen: defaultListen, MaxNamespaces: metrics.DefaultNamespaces, Survey: defaultSurvey},
+		Record:  logFlags{Fsync: string(journal.FsyncInterval), Nice: defaultNice, Queue: serveQueue},
+	}
+}
+
+func (s *serveConfig) add(f *pflag.FlagSet) {
+	*s = defaultServeConfig()
+	s.Filters.addPlaces(f, "INODE|self|host|pid:N")
+	s.Filters.addCalls(f)
+	addHooks(f, &s.Hooks, &s.Buffer)
+	f.StringVar(&s.Metrics.Listen, "listen", s.Metrics.Listen, "serve metrics and health on this `ADDRESS`; empty: do not")
+	f.StringVar(&s.Metrics.WebConfig, "web-config", "", "TLS and passwords for that: a web configuration `FILE` as Prometheus has it")
+	f.IntVar(&s.Metrics.MaxNamespaces, "max-namespaces", s.Metrics.MaxNamespaces, "`N` namespaces have series of their own; the rest is \"other\"")
+	f.StringVar(&s.Record.File, "record", "", "keep a log in this `FILE` too, as ipctrace record does")
+	f.DurationVar(&s.Drain, "drain", s.Drain, "how long outputs may take to get rid of what they have when it is to end: `TIME`")
+	f.BoolVar(&s.SelfTest, "self-test", false, "before it says that it is ready, make a queue in a namespace of its own, and see it")
+}
+
+// keys are those of the file that are not called like their flag.
+var keys = map[string]string{
+	"listen": "metrics.listen", "web-config": "metrics.web_config", "max-namespaces": "metrics.max_namespaces", "survey": "metrics.survey",
+	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer",
+	"kind": "filters.kind", "event": "filters.event", "ns": "filters.ns", "no-host": "filters.no_host",
+	"pid": "filters.pid", "uid": "filters.uid", "comm": "filters.comm", "container": "filters.container",
+	"rotate-size": "record.rotate_size", "rotate-time": "record.rotate_time", "keep": "record.keep", "compress": "record.compress",
+	"fsync": "record.fsync", "sign": "record.sign", "seal-to": "record.seal_to", "nice": "record.nice", "queue": "record.queue",
+}
+
+// maxConfig is how large the file may be, in bytes.
+const maxConfig = 1 << 20
+
+// load reads the file over what is there, and puts the flags that were given over it.
+func (s *serveConfig) load(file string, f *pflag.FlagSet) error {
+	s.file, s.over = file, map[string]bool{}
+	var over []func() error
+	f.Visit(func(flag *pflag.Flag) {
+		s.over[flag.Name] = true
+		over = append(over, again(flag))
+	})
+	if file == "" {
+		return nil
+	}
+	if err := s.read(); err != nil {
+		return err
+	}
+	for _, set := range over {
+		if err := set(); err != nil {
+			return usage(err)
+		}
+	}
+	return nil
+}
+
+// again gives a flag its present value once more.
+func again(flag *pflag.Flag) func() error {
+	if list, ok := flag.Value.(pflag.SliceValue); ok {
+		values := slices.Clone(list.GetSlice())
+		return func() error { return list.Replace(values) }
+	}
+	value := flag.Value.String()
+	return func() error { return flag.Value.Set(value) }
+}
+
+func (s *serveConfig) read() error {
+	f, err := os.Open(s.file)
+	if err != nil {
+		return usagef("configuration: %w", err)
+	}
+	defer f.Close()
+	if s.text, err = io.ReadAll(io.LimitReader(f, maxConfig+1)); err != nil {
+		return usagef("configuration: %w", err)
+	}
+	if len(s.text) > maxConfig {
+		return usagef("%s: larger than 1 MiB: is it the configuration?", s.file)
+	}
+	err = yaml.NewDecoder(bytes.NewReader(s.text), yaml.DisallowUnknownField()).Decode(s)
+	var wrong yaml.Error
+	switch {
+	case errors.Is(err, io.EOF): // it is empty
+		return nil
+	case errors.As(err, &wrong) && wrong.GetToken() != nil:
+		return usagef("%s:%d: %s", s.file, wrong.GetToken().Position.Line, wrong.GetMessage())
+	case err != nil:
+		return usagef("%s: %w", s.file, err)
+	}
+	return nil
+}
+
+// given says whether a flag was, or its key.
+func (s *serveConfig) given(flag string) bool { return s.over[flag] || s.line(keys[flag]) > 0 }
+
+// line is where a key of the file is; 0: it has none.
+func (s *serveConfig) line(key string) int {
+	path, err := yaml.PathString("$." + key)
+	if err != nil || key == "" || len(s.text) == 0 {
+		return 0
+	}
+	file, err := parser.ParseBytes(s.text, 0)
+	if err != nil {
+		return 0
+	}
+	node, err := path.FilterFile(file)
+	if err != nil || node == nil {
+		return 0
+	}
+	return node.GetToken().Position.Line
+}
+
+// place tells of what was refused by its line and key, if it is the file's.
+func (s *serveConfig) place(err error) error {
+	var r refusal
+	if !errors.As(err, &r) || s.over[r.flag] {
+		return err
+	}
+	key := cmp.Or(keys[r.flag], r.flag)
+	why := strings.TrimLeft(r.why.Error(), ": ")
+	if line := s.line(key); line > 0 {
+		return usagef("%s:%d: %s: %s", s.file, line, key, why)
+	}
+	return usagef("%s: %s: %s", cmp.Or(s.file, "configuration"), key, why)
+}
+
+// plan is a configuration that can be served.
+type plan struct {
+	tier   tracer.Tier
+	ring   int // bytes
+	filter stream.Filter
+	words  []string
+	log    *journal.Config // nil: none is kept
+}
+
+// plan checks all of it, so that what is wrong is said before anything begins.
+func (s *serveConfig) plan(f *pflag.FlagSet) (*plan, error) {
+	p, err := s.check(f)
+	if err != nil {
+		return nil, s.place(err)
+	}
+	return p, nil
+}
+
+func (s *serveConfig) check(f *pflag.FlagSet) (*plan, error) {
+	if err := s.Filters.complete(f); err != nil {
+		return nil, err
+	}
+	sel := selection{filters: s.Filters, hooks: s.Hooks, buffer: s.Buffer}
+	traced, filter, err := sel.config()
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{tier: traced.Tier, ring: traced.RingBytes, filter: filter, words: s.Filters.words()}
+	switch m := s.Metrics; {
+	case m.Listen == "" && s.Record.File == "":
+		return nil, usagef("nothing to serve: no metrics (--listen) and no log (--record)")
+	case m.MaxNamespaces < 1:
+		return nil, refused("max-namespaces", " %d: must be 1 or more", m.MaxNamespaces)
+	case m.Survey < time.Second:
+		return nil, refused("survey", " %v: must be 1s or more", m.Survey)
+	case s.Drain < 0:
+		return nil, refused("drain", " %v: must not be negative", s.Drain)
+	}
+	if err := web.Validate(s.Metrics.WebConfig); err != nil {
+		return nil, refused("web-config", " %s: %w", s.Metrics.WebConfig, err)
+	}
+	if s.Record.File == "" {
+		return p, nil
+	}
+	if s.Record.toStdout() {
+		return nil, refused("record", " -: a daemon has no stdout: name a file")
+	}
+	log, err := s.Record.config(s.given)
+	if err != nil {
+		return nil, err
+	}
+	log.Hasty = true
+	p.log = &log
+	return p, nil
+}
+
+// same says whether another configuration differs in the filters alone, which can
+// change while it serves, and names what else does.
+func (s *serveConfig) same(other *serveConfig) (differs []string) {
+	note := func(key string, equal bool) {
+		if !equal {
+			differs = append(differs, key)
+		}
+	}
+	note("hooks", s.Hooks == other.Hooks)
+	note("buffer", s.Buffer == other.Buffer)
+	note("self_test", s.SelfTest == other.SelfTest)
+	note("drain", s.Drain == other.Drain)
+	note("metrics", s.Metrics == other.Metrics)
+	note("record", s.Record == other.Record)
+	return differs
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"iter"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/export/metrics"
+	"github.com/ipctrace/ipctrace/internal/journal"
+)
+
+// outputs is the sink of a daemon: each event goes to all of them. Each has a queue of
+// its own, and what finds no room there is lost there, and counted: none can hold up
+// another, or the reading.
+type outputs struct {
+	metrics *metrics.Metrics
+	log     *journal.Journal // nil: none is kept
+	health  *health
+}
+
+// Write never fails: an output tells itself what it lost.
+func (o *outputs) Write(e *event.Event) error {
+	_ = o.metrics.Write(e)
+	if o.log != nil {
+		_ = o.log.Write(e)
+	}
+	return nil
+}
+
+// Flush is called several times a second by who reads.
+func (o *outputs) Flush() error {
+	o.health.beat()
+	return nil
+}
+
+// Stateless is of the log alone: the others begin with what was found.
+func (o *outputs) Stateless() bool { return o.log != nil && o.log.Stateless() }
+
+// Tell tells it.
+func (o *outputs) Tell(state iter.Seq[*event.Event]) error { return o.log.Tell(state) }

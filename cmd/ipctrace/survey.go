@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/ipctrace/ipctrace/internal/export/metrics"
+	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/internal/sysvipc"
+)
+
+// survey looks now and then for what no hook tells: limits, and who still uses what.
+// However large the machine is, that takes a twentieth of the time of one CPU at most.
+func (s *server) survey(ctx context.Context) error {
+	wait := time.Duration(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+		began := time.Now()
+		found, err := snapshot.TakeAll(ctx, s.trace.resolver)
+		took := time.Since(began)
+		wait = max(s.cfg.Metrics.Survey, lookShare*took) - min(took, s.cfg.Metrics.Survey)
+		if err != nil { // the series stay, with their time: there is no /proc, or no right to it
+			continue
+		}
+		s.metrics.Surveyed(surveyOf(found, began, took))
+	}
+}
+
+func surveyOf(found *snapshot.Snapshot, at time.Time, took time.Duration) *metrics.Survey {
+	v := &metrics.Survey{Limits: map[uint64][]metrics.Limit{}, Orphans: map[metrics.Orphans]int{}, At: at, Took: took}
+	j := newJudge(found)
+	for i := range found.Namespaces {
+		n := &found.Namespaces[i]
+		if n.Err != nil {
+			continue
+		}
+		v.Limits[n.Inode] = limitsOf(&n.Limits)
+		for k := range n.Objects {
+			o := &n.Objects[k]
+			if verdict, _ := j.orphan(n, o); verdict == orphanYes || verdict == orphanMaybe {
+				v.Orphans[metrics.Orphans{Kind: o.Kind, Sure: verdict == orphanYes}]++
+			}
+		}
+	}
+	return v
+}
+
+// limitsOf are those that could be found out.
+func limitsOf(l *sysvipc.Limits) (known []metrics.Limit) {
+	for _, limit := range []struct {
+		name string
+		sysvipc.Limit
+	}{
+		{"SHMMNI", l.SHMMNI}, {"SHMALL", l.SHMALL}, {"MSGMNI", l.MSGMNI}, {"SEMMNI", l.SEMMNI}, {"SEMMNS", l.SEMMNS}, {"queues_max", l.QueuesMax},
+	} {
+		if limit.Known {
+			known = append(known, metrics.Limit{Name: limit.name, Used: limit.Used, Max: limit.Max})
+		}
+	}
+	return known
+}
