@@ -28,6 +28,8 @@ var errFinding = errors.New("finding")
 // usageError is a word of the command line that cannot be taken.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 func usage(err error) error { return usageError{err} }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

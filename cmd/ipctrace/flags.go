@@ -51,17 +51,16 @@ func (s *filters) addCalls(f *pflag.FlagSet) {
 
 // complete refuses filters that were given and hold nothing: --pid "$(pidof x)"
 // must not trace everything because there is no x.
-func (s *filters) complete(f *pflag.FlagSet) error {
-	for _, name := range []string{"kind", "event", "ns", "pid", "uid", "comm", "container"} {
-		if !f.Changed(name) {
-			continue
-		}
-		values, err := f.GetStringSlice(name)
-		if err != nil {
-			return err
-		}
-		if len(values) == 0 || slices.Contains(values, "") {
-			return refused(name, ": no value")
+func (s *filters) complete(given func(flag string) bool) error {
+	for _, f := range []struct {
+		name   string
+		values []string
+	}{
+		{"kind", s.Kinds}, {"event", s.Events}, {"ns", s.Namespaces}, {"pid", s.PIDs},
+		{"uid", s.UIDs}, {"comm", s.Comms}, {"container", s.Containers},
+	} {
+		if given(f.name) && (len(f.values) == 0 || slices.Contains(f.values, "")) {
+			return refused(f.name, ": no value")
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	if err != nil {
 		return err
 	}
-	if err := sel.complete(c.Flags()); err != nil {
+	if err := sel.complete(c.Flags().Changed); err != nil {
 		return err
 	}
 	cfg, filter, err := sel.config()

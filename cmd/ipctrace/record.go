@@ -60,7 +60,7 @@ func (r *recorder) run(c *cobra.Command) error {
 	if r.log.toStdout() {
 		cfg.File, cfg.Out = "", r.stdout
 	}
-	if err := r.sel.complete(c.Flags()); err != nil {
+	if err := r.sel.complete(c.Flags().Changed); err != nil {
 		return err
 	}
 	traced, filter, err := r.sel.config()

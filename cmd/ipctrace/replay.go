@@ -153,7 +153,7 @@ func (r *replay) complete(f *pflag.FlagSet) error {
 	if f.Changed("count") && r.count == 0 {
 		return usagef("--count 0: must be 1 or more")
 	}
-	return r.filters.complete(f)
+	return r.filters.complete(f.Changed)
 }
 
 // readable makes sure that all files can be opened before anything is shown. What

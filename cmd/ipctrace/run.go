@@ -96,7 +96,7 @@ func (r *runner) complete(f *pflag.FlagSet, args []string) error {
 	if _, err := eachOf("leaks-allow", r.allow, parseAllowance); err != nil {
 		return err
 	}
-	return r.sel.complete(f)
+	return r.sel.complete(f.Changed)
 }
 
 func (r *runner) run(c *cobra.Command, args []string) error {

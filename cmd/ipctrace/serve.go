@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/spf13/cobra"
 )
@@ -43,6 +45,7 @@ by then. Under systemd it says when it is ready, and feeds the watchdog.`,
 type server struct {
 	cfg    serveConfig
 	plan   *plan
+	filter atomic.Pointer[stream.Filter] // that holds now
 	stderr io.Writer
 
 	trace   *trace
@@ -57,9 +60,10 @@ func (s *server) run(c *cobra.Command, file string) (err error) {
 	if err := s.cfg.load(file, c.Flags()); err != nil {
 		return err
 	}
-	if s.plan, err = s.cfg.plan(c.Flags()); err != nil {
+	if s.plan, err = s.cfg.plan(); err != nil {
 		return err
 	}
+	s.filter.Store(&s.plan.filter)
 	defer ignoreHangup()()
 	listener, err := s.listen()
 	if err != nil {
@@ -161,7 +165,7 @@ func (s *server) outputs() []metrics.Output {
 	var all []metrics.Output
 	if s.log != nil {
 		n := s.log.Counts()
-		all = append(all, metrics.Output{Name: "record", Delivered: n.Lines, Waiting: n.Waiting, Lost: map[string]uint64{"queue": n.Dropped}})
+		all = append(all, metrics.Output{Name: "record", Delivered: n.Written, Waiting: n.Waiting, Lost: map[string]uint64{"queue": n.Dropped}})
 	}
 	return all
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
 	"github.com/ipctrace/ipctrace/internal/journal"
@@ -130,15 +131,34 @@ func (s *serveConfig) read() error {
 	if len(s.text) > maxConfig {
 		return usagef("%s: larger than 1 MiB: is it the configuration?", s.file)
 	}
-	err = yaml.NewDecoder(bytes.NewReader(s.text), yaml.DisallowUnknownField()).Decode(s)
+	return s.decode()
+}
+
+func (s *serveConfig) decode() error {
 	var wrong yaml.Error
-	switch {
-	case errors.Is(err, io.EOF): // it is empty
-		return nil
-	case errors.As(err, &wrong) && wrong.GetToken() != nil:
-		return usagef("%s:%d: %s", s.file, wrong.GetToken().Position.Line, wrong.GetMessage())
-	case err != nil:
+	at := func(err error) error {
+		if errors.As(err, &wrong) && wrong.GetToken() != nil {
+			return usagef("%s:%d: %s", s.file, wrong.GetToken().Position.Line, wrong.GetMessage())
+		}
 		return usagef("%s: %w", s.file, err)
+	}
+	file, err := parser.ParseBytes(s.text, 0)
+	if err != nil {
+		return at(err)
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil { // it says nothing, and the decoder would clear all
+		return nil
+	}
+	// Of a time that is none the decoder does not say where it is.
+	for _, key := range []string{"drain", "metrics.survey", "record.rotate_time"} {
+		if node := s.find(key); node != nil {
+			if _, err := time.ParseDuration(node.GetToken().Value); err != nil {
+				return usagef("%s:%d: %s: %q is not a time: 10s, 24h", s.file, node.GetToken().Position.Line, key, node.GetToken().Value)
+			}
+		}
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(s.text), yaml.DisallowUnknownField()).Decode(s); err != nil {
+		return at(err)
 	}
 	return nil
 }
@@ -146,21 +166,29 @@ func (s *serveConfig) read() error {
 // given says whether a flag was, or its key.
 func (s *serveConfig) given(flag string) bool { return s.over[flag] || s.line(keys[flag]) > 0 }
 
-// line is where a key of the file is; 0: it has none.
+// line is where the value of a key is in the file; 0: it has none.
 func (s *serveConfig) line(key string) int {
-	path, err := yaml.PathString("$." + key)
-	if err != nil || key == "" || len(s.text) == 0 {
-		return 0
-	}
-	file, err := parser.ParseBytes(s.text, 0)
-	if err != nil {
-		return 0
-	}
-	node, err := path.FilterFile(file)
-	if err != nil || node == nil {
+	node := s.find(key)
+	if node == nil {
 		return 0
 	}
 	return node.GetToken().Position.Line
+}
+
+func (s *serveConfig) find(key string) ast.Node {
+	path, err := yaml.PathString("$." + key)
+	if err != nil || key == "" || len(s.text) == 0 {
+		return nil
+	}
+	file, err := parser.ParseBytes(s.text, 0)
+	if err != nil {
+		return nil
+	}
+	node, err := path.FilterFile(file)
+	if err != nil {
+		return nil
+	}
+	return node
 }
 
 // place tells of what was refused by its line and key, if it is the file's.
@@ -187,16 +215,16 @@ type plan struct {
 }
 
 // plan checks all of it, so that what is wrong is said before anything begins.
-func (s *serveConfig) plan(f *pflag.FlagSet) (*plan, error) {
-	p, err := s.check(f)
+func (s *serveConfig) plan() (*plan, error) {
+	p, err := s.check()
 	if err != nil {
 		return nil, s.place(err)
 	}
 	return p, nil
 }
 
-func (s *serveConfig) check(f *pflag.FlagSet) (*plan, error) {
-	if err := s.Filters.complete(f); err != nil {
+func (s *serveConfig) check() (*plan, error) {
+	if err := s.Filters.complete(s.given); err != nil {
 		return nil, err
 	}
 	sel := selection{filters: s.Filters, hooks: s.Hooks, buffer: s.Buffer}

@@ -40,12 +40,13 @@ func (s *server) reload(c *cobra.Command) {
 		s.warn("reloaded: the filters are as they were")
 		return
 	}
-	p, err := next.plan(c.Flags())
+	p, err := next.plan()
 	if err != nil {
 		s.warn(fmt.Sprintf("not reloaded: %v", err))
 		return
 	}
 	s.cfg.Filters = next.Filters
+	s.filter.Store(&p.filter)
 	s.trace.renew(&renewal{p.filter, p.words})
 	s.warn(strings.TrimSpace("reloaded: filters: " + strings.Join(p.words, " ")))
 }

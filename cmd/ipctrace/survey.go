@@ -6,6 +6,7 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 )
 
@@ -26,21 +27,24 @@ func (s *server) survey(ctx context.Context) error {
 		if err != nil { // the series stay, with their time: there is no /proc, or no right to it
 			continue
 		}
-		s.metrics.Surveyed(surveyOf(found, began, took))
+		s.metrics.Surveyed(surveyOf(found, s.filter.Load(), began, took))
 	}
 }
 
-func surveyOf(found *snapshot.Snapshot, at time.Time, took time.Duration) *metrics.Survey {
+func surveyOf(found *snapshot.Snapshot, filter *stream.Filter, at time.Time, took time.Duration) *metrics.Survey {
 	v := &metrics.Survey{Limits: map[uint64][]metrics.Limit{}, Orphans: map[metrics.Orphans]int{}, At: at, Took: took}
 	j := newJudge(found)
 	for i := range found.Namespaces {
 		n := &found.Namespaces[i]
-		if n.Err != nil {
+		if n.Err != nil || !filter.Covers(n.Inode, "") {
 			continue
 		}
 		v.Limits[n.Inode] = limitsOf(&n.Limits)
 		for k := range n.Objects {
 			o := &n.Objects[k]
+			if !filter.Covers(n.Inode, o.Kind) {
+				continue
+			}
 			if verdict, _ := j.orphan(n, o); verdict == orphanYes || verdict == orphanMaybe {
 				v.Orphans[metrics.Orphans{Kind: o.Kind, Sure: verdict == orphanYes}]++
 			}

@@ -73,7 +73,7 @@ type Config struct {
 	Begin  func() // nil, or is called first by the goroutine that writes
 	Now    func() (wall time.Time, boot time.Duration)
 	Warn   func(text string) // tells people what went wrong, and what of it is over
-	Put    func(boot int64) // nil, or is told of each batch that the file has taken: the stamp of its oldest event, ns
+	Put    func(boot int64)  // nil, or is told of each batch that the file has taken: the stamp of its oldest event, ns
 	Sealed func(seal []byte) // nil, or is given seals that are on the disk, as far as Fsync says: each, or a later one
 }
 
@@ -182,20 +182,20 @@ func (j *Journal) Stop() *event.Stop {
 	return j.queue.stop
 }
 
-// Counts are what became of the events of all streams so far, without trace.start and
-// the like.
+// Counts are what became of the events that Write was given, of all streams, without
+// trace.start and the like.
 type Counts struct {
-	Lines   uint64 // written, of any sort
-	Waiting uint64 // lines in the queue, or being written
-	Dropped uint64 // events that found no room
+	Written uint64
+	Waiting uint64 // in the queue, or being written
+	Dropped uint64 // found no room
 }
 
 // Counts is safe to call at any time.
 func (j *Journal) Counts() Counts {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	written := j.writer.written.Load()
-	return Counts{Lines: written, Waiting: j.queue.lines - written, Dropped: j.queue.droppedInAll}
+	written := j.writer.events.Load()
+	return Counts{Written: written, Waiting: j.queue.events - written, Dropped: j.queue.droppedInAll}
 }
 
 // patienceAtEnd is how long Close waits for a file that takes nothing.

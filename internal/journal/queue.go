@@ -16,7 +16,8 @@ type batch struct {
 	seams []seam
 	lines uint64 // of all batches up to the last of this
 
-	oldest int64 // CLOCK_BOOTTIME, ns, of the first event; 0: it has none
+	events uint64 // likewise, without what tells of the trace or of its state
+	oldest int64  // CLOCK_BOOTTIME, ns, of the first event; 0: it has none
 }
 
 // seam is where a seal is.
@@ -38,6 +39,7 @@ type queue struct {
 	rooms    rooms
 	seq      uint64        // of the last line
 	lines    uint64        // of all streams
+	events   uint64        // likewise
 	unsealed uint64        // lines since the last seal
 	since    time.Time     // when the first of them came
 	reopen   bool          // look whether the file was moved
@@ -88,14 +90,21 @@ func (q *queue) add(e *event.Event) {
 		return
 	}
 	q.pay()
-	if q.batch.oldest == 0 {
-		q.batch.oldest = e.BootNS
+	if happened(e) {
+		q.events++
+		if q.batch.oldest == 0 {
+			q.batch.oldest = e.BootNS
+		}
 	}
 	q.line(&own)
 	if q.unsealed >= sealLines || q.complete(e.Time) {
 		q.seal(false, q.complete(e.Time), e.Time)
 	}
 }
+
+// happened says whether e is of an object or a namespace, and so one of those that
+// Counts counts.
+func happened(e *event.Event) bool { return e.Event.IsObject() || e.Event.IsNamespace() }
 
 // begin is a stream: it is numbered from 1. What the one before has left without a
 // seal is sealed, also where it was another program's. Its first line names the seal
@@ -126,7 +135,7 @@ func (q *queue) line(e *event.Event) {
 	q.lines++
 	e.V, e.Seq = event.Version, q.seq
 	q.batch.bytes = append(q.encoder.AppendJSON(q.batch.bytes, e), '\n')
-	q.batch.lines = q.lines
+	q.batch.lines, q.batch.events = q.lines, q.events
 	q.size += int64(len(q.batch.bytes) - from)
 	if e.Seal != nil {
 		return

@@ -23,6 +23,7 @@ type writer struct {
 	hopeless chan struct{} // closed when nobody waits any more
 
 	written  atomic.Uint64 // lines that are in the file
+	events   atomic.Uint64 // of these, events of objects and namespaces
 	progress atomic.Uint64 // bytes
 	writing  atomic.Bool   // else what is left to do is done aside
 }
@@ -64,6 +65,7 @@ func (w *writer) put(b batch) error {
 		return err
 	}
 	w.written.Store(b.lines)
+	w.events.Store(b.events)
 	return w.settle(seal)
 }
 

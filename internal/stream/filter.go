@@ -40,6 +40,12 @@ func (f *Filter) Wants(e *event.Event, known *inventory.Inventory) bool {
 	return f.place(e) && f.kind(e, known) && (f.doer(e) || followsUp(e.Event) && known.Has(e))
 }
 
+// Covers says whether objects of a kind in a namespace are meant, whoever made them;
+// kind "": whether the namespace is.
+func (f *Filter) Covers(inode uint64, kind string) bool {
+	return f.place(&event.Event{NS: &event.Namespace{Inode: inode}}) && (kind == "" || len(f.Kinds) == 0 || slices.Contains(f.Kinds, kind))
+}
+
 // Names says whether events of the type are to be told.
 func (f *Filter) Names(t event.Type) bool { return len(f.Events) == 0 || slices.Contains(f.Events, t) }
 
