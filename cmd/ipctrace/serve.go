@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -54,6 +55,7 @@ type server struct {
 	metrics *metrics.Metrics
 	health  health
 	witness func() error // ends that of the log
+	address net.Addr     // of the metrics
 }
 
 func (s *server) run(c *cobra.Command, file string) (err error) {
@@ -71,6 +73,7 @@ func (s *server) run(c *cobra.Command, file string) (err error) {
 	}
 	if listener != nil {
 		defer listener.Close()
+		s.address = listener.Addr()
 	}
 	if err := s.openLog(); err != nil {
 		return err

@@ -104,7 +104,7 @@ func (s *server) becomeReady(ctx context.Context) error {
 		}
 	}
 	s.health.ready.Store(true)
-	s.warn("ready")
+	s.warn("ready: " + s.status())
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS="+s.status())
 	return nil
 }
@@ -112,7 +112,7 @@ func (s *server) becomeReady(ctx context.Context) error {
 func (s *server) status() string {
 	text := fmt.Sprintf("%s tier", s.trace.start.Tier)
 	if s.cfg.Metrics.Listen != "" {
-		text += ", metrics on " + s.cfg.Metrics.Listen
+		text += ", metrics and health on " + s.address.String()
 	}
 	if s.log != nil {
 		text += ", recording to " + printable(s.cfg.Record.File)

@@ -59,7 +59,6 @@ func (s *server) serveHTTP(ctx context.Context, l net.Listener) error {
 		_ = h.Shutdown(last)
 		_ = h.Close()
 	})()
-	s.warn(fmt.Sprintf("metrics and health on %s", l.Addr()))
 	err := web.Serve(l, h, &web.FlagConfig{WebConfigFile: &s.cfg.Metrics.WebConfig}, s.logger())
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
