@@ -33,13 +33,31 @@ func (v *events) count(e *event.Event) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.counts == nil {
-		v.counts = make(map[what]uint64)
-	}
 	if _, known := v.counts[s]; !known && len(v.counts) >= maxWhats {
 		s.errno = other
 	}
 	v.counts[s]++
+}
+
+// newEvents has 0 of what will be asked for: how much a counter grew cannot be told
+// where it was not there before.
+func newEvents() *events {
+	counts := make(map[what]uint64)
+	for _, t := range event.Types {
+		switch {
+		case t.IsNamespace():
+			counts[what{event: t}] = 0
+		case t == event.ObjectFail:
+			for _, kind := range kinds {
+				counts[what{t, kind, "ENOSPC"}] = 0
+			}
+		default:
+			for _, kind := range kinds {
+				counts[what{event: t, kind: kind}] = 0
+			}
+		}
+	}
+	return &events{counts: counts}
 }
 
 // Describe is of prometheus.Collector.

@@ -47,7 +47,7 @@ type Config struct {
 // goroutine, all else for any.
 type Metrics struct {
 	*prometheus.Registry
-	events events
+	events *events
 	survey survey
 	delays *prometheus.HistogramVec
 }
@@ -57,14 +57,14 @@ func New(c Config) *Metrics {
 	if c.Namespaces <= 0 {
 		c.Namespaces = DefaultNamespaces
 	}
-	m := &Metrics{Registry: prometheus.NewRegistry()}
+	m := &Metrics{Registry: prometheus.NewRegistry(), events: newEvents()}
 	m.delays = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ipctrace_event_delay_seconds",
 		Help:    "From the moment something happened in the kernel until an output had delivered the event; of each batch, the oldest one.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 16), // 1 ms to 33 s
 	}, []string{"output"})
 	m.MustRegister(
-		&m.events, &m.survey, m.delays, newAccount(c), newContents(c, &m.survey), newInfo(c),
+		m.events, &m.survey, m.delays, newAccount(c), newContents(c, &m.survey), newInfo(c),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
