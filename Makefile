@@ -15,7 +15,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
 
-.PHONY: build prove test test-unit test-root test-kernels bench generate check-generate lint fmt clean help
+.PHONY: build prove test test-unit test-root test-kernels bench soak generate check-generate lint fmt clean help
 
 build: ## bin/ipctrace
 	go build -trimpath -o bin/ipctrace ./cmd/ipctrace
@@ -43,6 +43,10 @@ test-kernels: ## the tests of the kernel side on the kernels of internal/kernels
 
 bench: build ## what ipctrace costs, beside its peers: 10 minutes, or one with BENCH=quick; needs root
 	go run ./internal/bench
+
+soak: ## ten minutes of changing load on ipctrace serve: memory and goroutines stay flat; needs root
+	@-.ci/setup test
+	IPCTRACE_SOAK=10m go test -v -count=1 -timeout 30m -run '^TestServeSoak$$' ./cmd/ipctrace
 
 # asm/types.h is where clang does not look when it compiles for BPF.
 generate check-generate: export C_INCLUDE_PATH := /usr/include/$(shell uname -m)-linux-gnu
