@@ -45,6 +45,9 @@ func TestTraces(t *testing.T) {
 			if r.Traces != 3 || r.Broken > 0 || !r.Ended {
 				t.Errorf("%d of %d bytes: %+v", n, rotate, r)
 			}
+			if rotate == 0 {
+				chained(t, events(t, cfg.File))
+			}
 		}
 	}
 }
@@ -61,6 +64,21 @@ func TestTracesSealed(t *testing.T) {
 	}
 	if r := whole(t, cfg.File); r.Traces != 2 {
 		t.Errorf("%+v", r)
+	}
+	chained(t, events(t, cfg.File))
+}
+
+// chained is that each trace names the seal before it.
+func chained(t *testing.T, all []*event.Event) {
+	t.Helper()
+	hash := ""
+	for _, e := range all {
+		if e.Start != nil && e.Start.Log.After != hash {
+			t.Errorf("trace behind %q: behind %q", hash, e.Start.Log.After)
+		}
+		if e.Seal != nil {
+			hash = e.Seal.Hash
+		}
 	}
 }
 
