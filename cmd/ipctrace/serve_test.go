@@ -282,6 +282,8 @@ func TestServeReload(t *testing.T) {
 	}
 	write("filters: {kind: [msg]}\nrecord: {file: " + file + "}")
 	d := serveHere(t, "--config", config)
+	h := holdMaker(t, "keep", "semget:0:1:0600") // of which the first trace says nothing
+	defer h.end()
 	runMaker(t, 64, "-unshare", "msgget:0:0600", "semget:0:1:0600")
 	d.await("one queue", func() bool { return d.scrape().sum("ipctrace_events_total", "kind=msg") > 0 })
 
@@ -293,7 +295,11 @@ func TestServeReload(t *testing.T) {
 	}
 	d.await("another trace", func() bool { return d.scrape().sum("ipctrace_events_total", "event=trace.start") == 2 })
 	runMaker(t, 64, "-unshare", "msgget:0:0600", "semget:0:1:0600")
-	d.await("one set", func() bool { return d.scrape().sum("ipctrace_events_total", "kind=sem") > 0 })
+	d.await("the set that was there, and another", func() bool {
+		s := d.scrape()
+		made := s.sum("ipctrace_events_total", "kind=sem", "event=object.create") + s.sum("ipctrace_events_total", "kind=sem", "event=object.get")
+		return made == 1 && s.sum("ipctrace_events_total", "kind=sem", "event=object.found") == 1 && s.sum("ipctrace_objects", "kind=sem") > 0
+	})
 
 	write("filters: {kinds: [sem]}")
 	d.signal(syscall.SIGHUP)
