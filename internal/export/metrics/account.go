@@ -21,8 +21,8 @@ var (
 	ringUsed = desc("ring_used_bytes", "Bytes of the ring buffer that were not read yet.")
 	ringSize = desc("ring_size_bytes", "Size of the ring buffer.")
 
-	outputDelivered  = desc("output_delivered_total", "What an output has delivered: of otlp records, of record lines in the file.", "output")
-	outputWaiting    = desc("output_waiting", "What waits in an output's queue in memory.", "output")
+	outputDelivered  = desc("output_delivered_total", "Events that an output has delivered.", "output")
+	outputWaiting    = desc("output_waiting", "Events that wait in an output's queue in memory.", "output")
 	outputSpooled    = desc("output_spooled", "Events that wait in an output's spool on disk.", "output")
 	outputSpoolBytes = desc("output_spool_bytes", "Size of an output's spool on disk.", "output")
 	outputSpoolLimit = desc("output_spool_limit_bytes", "How large an output's spool may become.", "output")

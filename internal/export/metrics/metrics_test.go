@@ -147,7 +147,7 @@ ipctrace_events_lost_total{reason="queue",stage="record"} 1
 # HELP ipctrace_output_spooled Events that wait in an output's spool on disk.
 # TYPE ipctrace_output_spooled gauge
 ipctrace_output_spooled{output="otlp"} 4
-# HELP ipctrace_output_delivered_total What an output has delivered: of otlp records, of record lines in the file.
+# HELP ipctrace_output_delivered_total Events that an output has delivered.
 # TYPE ipctrace_output_delivered_total counter
 ipctrace_output_delivered_total{output="otlp"} 2
 ipctrace_output_delivered_total{output="record"} 4
