@@ -135,9 +135,9 @@ func TestServePrometheus(t *testing.T) {
 	if err := os.WriteFile(config, []byte("metrics: {survey: 1s}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := serveHere(t, "--config", config)
+	d := serveHere(t, "--config", config, "--comm", mine)
 	p := scraping(t, d)
-	h := holdMaker(t, "keep", "shmget:0:4096:0600", "keep", "shmget:0:4096:0600", "semget:3:1:0")
+	h := holdMaker(t, "-comm", mine, "keep", "shmget:0:4096:0600", "keep", "shmget:0:4096:0600", "semget:3:1:0")
 	made := func(expr string, want float64) {
 		t.Helper()
 		var got float64

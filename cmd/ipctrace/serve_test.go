@@ -34,6 +34,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mine is what programs are called whose calls are counted: other tests make objects
+// on this machine at the same time.
+const mine = "ipctrace-serve"
+
 // serving is a running ipctrace serve.
 type serving struct {
 	t      *testing.T
@@ -219,8 +223,8 @@ func TestKernelServe(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	unchanged(t)
 	file := filepath.Join(t.TempDir(), "log")
-	d := serveHere(t, "--record", file, "--self-test")
-	h := holdMaker(t, "keep", "shmget:0:4096:0600", "keep", "shmget:0:8192:0600", "keep", "semget:0:3:0600", "msgget:0:0600")
+	d := serveHere(t, "--record", file, "--self-test", "--comm", mine)
+	h := holdMaker(t, "-comm", mine, "keep", "shmget:0:4096:0600", "keep", "shmget:0:8192:0600", "keep", "semget:0:3:0600", "msgget:0:0600")
 	var s series
 	d.await("two segments", func() bool {
 		s = d.scrape()
@@ -282,9 +286,9 @@ func TestServeReload(t *testing.T) {
 	}
 	write("filters: {kind: [msg]}\nrecord: {file: " + file + "}")
 	d := serveHere(t, "--config", config)
-	h := holdMaker(t, "keep", "semget:0:1:0600") // of which the first trace says nothing
+	h := holdMaker(t, "-comm", mine, "keep", "semget:0:1:0600") // of which the first trace says nothing
 	defer h.end()
-	runMaker(t, 64, "-unshare", "msgget:0:0600", "semget:0:1:0600")
+	runMaker(t, 64, "-unshare", "-comm", mine, "msgget:0:0600", "semget:0:1:0600")
 	d.await("one queue", func() bool { return d.scrape().sum("ipctrace_events_total", "kind=msg") > 0 })
 
 	write("filters: {kind: [sem]}\nrecord: {file: " + file + "}\nhooks: fentry")
@@ -294,11 +298,11 @@ func TestServeReload(t *testing.T) {
 		t.Error(d.words())
 	}
 	d.await("another trace", func() bool { return d.scrape().sum("ipctrace_events_total", "event=trace.start") == 2 })
-	runMaker(t, 64, "-unshare", "msgget:0:0600", "semget:0:1:0600")
+	runMaker(t, 64, "-unshare", "-comm", mine, "msgget:0:0600", "semget:0:1:0600")
 	d.await("the set that was there, and another", func() bool {
 		s := d.scrape()
 		made := s.sum("ipctrace_events_total", "kind=sem", "event=object.create") + s.sum("ipctrace_events_total", "kind=sem", "event=object.get")
-		return made == 1 && s.sum("ipctrace_events_total", "kind=sem", "event=object.found") == 1 && s.sum("ipctrace_objects", "kind=sem") > 0
+		return made >= 1 && s.sum("ipctrace_events_total", "kind=sem", "event=object.found") >= 1 && s.sum("ipctrace_objects", "kind=sem") > 0
 	})
 
 	write("filters: {kinds: [sem]}")
@@ -501,7 +505,7 @@ func TestServeNotify(t *testing.T) {
 func TestServeNamespaces(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	const most, namespaces = 10, 10_000
-	d := serveHere(t, "--max-namespaces", fmt.Sprint(most))
+	d := serveHere(t, "--max-namespaces", fmt.Sprint(most), "--pid", fmt.Sprint(os.Getpid()))
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: it ends with the goroutine
