@@ -2,6 +2,8 @@ package nsresolve
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -74,9 +76,65 @@ type cgroupEntry struct {
 	expires time.Time
 }
 
+func (e cgroupEntry) size() int { return len(e.path) }
+
+// NoteCgroup says that a cgroup (v2) was made: its number, and its path from the root
+// of the hierarchy. [Resolver.Cgroup] knows it from now on, also when it is gone.
+func (r *Resolver) NoteCgroup(id uint64, path string) {
+	if !strings.HasPrefix(path, "/") || len(path) > maxPath {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cgroups.put(id, cgroupEntry{path: path, ok: true})
+}
+
+// ReadCgroups takes note of the cgroups (v2) that there are, the outer ones first, as
+// many as are cached: so that their paths are known when they are gone. It lists a
+// directory for each. What cannot be read is left out. The error is that of ctx.
+func (r *Resolver) ReadCgroups(ctx context.Context) error {
+	root, mounted := r.openCgroupRoot()
+	if !mounted {
+		return nil
+	}
+	defer unix.Close(root)
+	waiting := []string{""}
+	for noted := 0; len(waiting) > 0 && ctx.Err() == nil; noted++ {
+		path := waiting[0]
+		waiting = waiting[1:]
+		for _, name := range r.readCgroup(root, path) {
+			if below := path + "/" + name; noted+len(waiting)+1 < r.cgroups.limit && len(below) <= maxPath {
+				waiting = append(waiting, below)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// readCgroup takes note of one, and lists those directly below it.
+func (r *Resolver) readCgroup(root int, path string) (below []string) {
+	fd, err := openDir(root, "."+path)
+	if err != nil {
+		return nil // it has gone meanwhile
+	}
+	dir := os.NewFile(uintptr(fd), path)
+	defer dir.Close()
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil {
+		r.NoteCgroup(st.Ino, cmp.Or(path, "/")) // its inode is its id (kernfs_get_inode)
+	}
+	entries, _ := dir.ReadDir(r.cgroups.limit) // those before an error
+	for _, e := range entries {
+		if e.IsDir() {
+			below = append(below, e.Name())
+		}
+	}
+	return below
+}
+
 // Cgroup returns the path, below the cgroup2 mount, of the cgroup with a v2 id,
-// as bpf_get_current_cgroup_id gives it. The kernel is asked for the id itself
-// (CAP_DAC_READ_SEARCH); failing that, the process pid is asked where it is,
+// as bpf_get_current_cgroup_id gives it. Where it was not noted, the kernel is asked for
+// the id itself (CAP_DAC_READ_SEARCH); failing that, the process pid is asked where it is,
 // which is believed unless its cgroup turns out to have another id.
 func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
 	r.mu.Lock()

@@ -45,8 +45,10 @@ const (
 	// settleTime after a namespace is first seen its processes are read once
 	// more: at its birth they may not have executed their program yet.
 	settleTime = time.Second
-	// maxCgroups bounds the cgroups that are cached, whose paths may be long.
-	maxCgroups = 16384
+	// maxCgroups and maxCgroupBytes bound the cgroups that are cached, whose paths
+	// may be long: who may make some chooses their names.
+	maxCgroups     = 65536
+	maxCgroupBytes = 16 << 20
 	// maxTries bounds the walks for a namespace that no process shows up in.
 	// More than one, because a child born by clone into a new namespace is in
 	// /proc only after copy_ipcs has run.
@@ -125,7 +127,7 @@ func New(o Options) *Resolver {
 		descriptors: o.Descriptors,
 		visiting:    o.Visiting,
 		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
-		cgroups:     newLRU[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)),
+		cgroups:     newLRU[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)).sized(maxCgroupBytes, cgroupEntry.size),
 		walks:       make(map[*walk]struct{}),
 	}
 }

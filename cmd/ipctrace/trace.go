@@ -71,7 +71,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	t.stream = stream.New(t.resolver, filter, t.inventory)
 	t.looks = newLooks(t.resolver)
 	t.flush = func() error { return nil }
-	cfg.Idle = t.idle
+	cfg.Idle, cfg.Cgroup = t.idle, t.resolver.NoteCgroup
 	t.strangers = cfg.Follow
 	var preparing sync.WaitGroup
 	defer preparing.Wait()
@@ -85,6 +85,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
 	}
+	preparing.Go(func() { _ = t.resolver.ReadCgroups(ctx) }) // those made from now on are told
 	t.stream.BeginLook()
 	if err := t.looks.open(ctx); err != nil {
 		t.tracer.Close()
