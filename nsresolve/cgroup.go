@@ -86,7 +86,7 @@ func (r *Resolver) NoteCgroup(id uint64, path string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cgroups.put(id, cgroupEntry{path: path, ok: true})
+	r.cgroups.Put(id, cgroupEntry{path: path, ok: true})
 }
 
 // ReadCgroups takes note of the cgroups (v2) that there are, the outer ones first, as
@@ -103,7 +103,7 @@ func (r *Resolver) ReadCgroups(ctx context.Context) error {
 		path := waiting[0]
 		waiting = waiting[1:]
 		for _, name := range r.readCgroup(root, path) {
-			if below := path + "/" + name; noted+len(waiting)+1 < r.cgroups.limit && len(below) <= maxPath {
+			if below := path + "/" + name; noted+len(waiting)+1 < r.cgroups.Limit() && len(below) <= maxPath {
 				waiting = append(waiting, below)
 			}
 		}
@@ -123,7 +123,7 @@ func (r *Resolver) readCgroup(root int, path string) (below []string) {
 	if unix.Fstat(fd, &st) == nil {
 		r.NoteCgroup(st.Ino, cmp.Or(path, "/")) // its inode is its id (kernfs_get_inode)
 	}
-	entries, _ := dir.ReadDir(r.cgroups.limit) // those before an error
+	entries, _ := dir.ReadDir(r.cgroups.Limit()) // those before an error
 	for _, e := range entries {
 		if e.IsDir() {
 			below = append(below, e.Name())
@@ -138,7 +138,7 @@ func (r *Resolver) readCgroup(root int, path string) (below []string) {
 // which is believed unless its cgroup turns out to have another id.
 func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
 	r.mu.Lock()
-	e, hit := r.cgroups.get(id)
+	e, hit := r.cgroups.Get(id)
 	r.mu.Unlock()
 	if hit && e.expires.IsZero() {
 		return e.path, e.ok
@@ -152,7 +152,7 @@ func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
 		e.expires = now.Add(r.minInterval)
 	}
 	r.mu.Lock()
-	r.cgroups.put(id, e)
+	r.cgroups.Put(id, e)
 	r.mu.Unlock()
 	return e.path, e.ok
 }

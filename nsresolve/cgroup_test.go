@@ -41,19 +41,15 @@ func TestCgroupsAreBounded(t *testing.T) {
 	for id := range uint64(2 * maxCgroups) {
 		r.NoteCgroup(id, "/short")
 	}
-	if n := len(r.cgroups.items); n != maxCgroups {
+	if n := r.cgroups.Len(); n != maxCgroups {
 		t.Errorf("%d cached, want %d", n, maxCgroups)
 	}
 	for id := range uint64(2 * maxCgroupBytes / maxPath) {
 		r.NoteCgroup(id, long)
 		r.NoteCgroup(id, long) // again: it is there once
 	}
-	sum := 0
-	for _, e := range r.cgroups.items {
-		sum += len(e.Value.(*pair[uint64, cgroupEntry]).value.path)
-	}
-	if sum != r.cgroups.used || sum > maxCgroupBytes || sum < maxCgroupBytes-2*maxPath {
-		t.Errorf("%d bytes cached, %d by its own account, want some %d", sum, r.cgroups.used, maxCgroupBytes)
+	if sum := r.cgroups.Size(); sum > maxCgroupBytes || sum < maxCgroupBytes-2*maxPath {
+		t.Errorf("%d bytes cached, want some %d", sum, maxCgroupBytes)
 	}
 	if path, _ := r.Cgroup(2*maxCgroupBytes/maxPath-1, 0); path != long {
 		t.Error("the newest is not there")
@@ -89,8 +85,8 @@ func TestKernelReadCgroups(t *testing.T) {
 	few := New(Options{MaxNamespaces: 3})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := few.ReadCgroups(t.Context()); err != nil || len(few.cgroups.items) > 3 {
-		t.Errorf("%v, %d cached", err, len(few.cgroups.items))
+	if err := few.ReadCgroups(t.Context()); err != nil || few.cgroups.Len() > 3 {
+		t.Errorf("%v, %d cached", err, few.cgroups.Len())
 	}
 	if err := few.ReadCgroups(ended); err == nil {
 		t.Error("it goes on when it is to end")

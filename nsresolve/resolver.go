@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/lru"
 	"golang.org/x/sys/unix"
 )
 
@@ -73,8 +74,8 @@ type Resolver struct {
 	visiting    bool
 
 	mu      sync.Mutex
-	cache   *lru[uint64, *entry]
-	cgroups *lru[uint64, cgroupEntry]
+	cache   *lru.Cache[uint64, *entry]
+	cgroups *lru.Cache[uint64, cgroupEntry]
 	walks   map[*walk]struct{} // under way
 	walking bool               // a walk of Lookup's is under way
 	nextDue time.Time          // of the next one
@@ -126,8 +127,8 @@ func New(o Options) *Resolver {
 		tasks:       o.Tasks,
 		descriptors: o.Descriptors,
 		visiting:    o.Visiting,
-		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
-		cgroups:     newLRU[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)).sized(maxCgroupBytes, cgroupEntry.size),
+		cache:       lru.New[uint64, *entry](o.MaxNamespaces),
+		cgroups:     lru.New[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)).Sized(maxCgroupBytes, cgroupEntry.size),
 		walks:       make(map[*walk]struct{}),
 	}
 }
@@ -192,7 +193,7 @@ func (r *Resolver) Label(inode uint64, m Maker) string {
 func (r *Resolver) Forget(inode uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cache.remove(inode)
+	r.cache.Remove(inode)
 	for w := range r.walks {
 		w.stale[inode] = struct{}{}
 	}
@@ -204,7 +205,7 @@ func (r *Resolver) Forget(inode uint64) {
 // is still there.
 func (r *Resolver) Recheck(inode uint64) {
 	r.mu.Lock()
-	e, ok := r.cache.peek(inode)
+	e, ok := r.cache.Peek(inode)
 	if !ok || e.ns.Initial || len(e.ns.Pins) > 0 {
 		r.mu.Unlock()
 		return
@@ -226,19 +227,19 @@ func (r *Resolver) Recheck(inode uint64) {
 
 // entry finds or makes the entry of an inode. The caller has the lock.
 func (r *Resolver) entry(inode uint64) *entry {
-	if e, ok := r.cache.get(inode); ok {
+	if e, ok := r.cache.Get(inode); ok {
 		return e
 	}
 	e := r.newEntry(inode)
-	r.cache.put(inode, e)
+	r.cache.Put(inode, e)
 	return e
 }
 
 // entryOf is entry for when the namespace's id is known: an entry with another
 // id is of a namespace that is gone.
 func (r *Resolver) entryOf(inode, id uint64) *entry {
-	if e, ok := r.cache.peek(inode); ok && id != 0 && e.ns.ID != 0 && e.ns.ID != id {
-		r.cache.remove(inode)
+	if e, ok := r.cache.Peek(inode); ok && id != 0 && e.ns.ID != 0 && e.ns.ID != id {
+		r.cache.Remove(inode)
 	}
 	return r.entry(inode)
 }
@@ -340,7 +341,7 @@ func (r *Resolver) resolve(inode uint64, ns Namespace) Namespace {
 	if i := slices.IndexFunc(namespaces, func(n Namespace) bool { return n.Inode == inode }); i >= 0 {
 		return namespaces[i]
 	}
-	if e, ok := r.cache.peek(inode); ok && err == nil {
+	if e, ok := r.cache.Peek(inode); ok && err == nil {
 		if e.tries++; e.tries >= maxTries {
 			e.resolved, e.settled = true, true
 		}
@@ -356,7 +357,7 @@ func (r *Resolver) unknown(inode uint64) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, ok := r.cache.peek(inode)
+	e, ok := r.cache.Peek(inode)
 	return !ok || r.stale(e)
 }
 
