@@ -37,6 +37,11 @@ type Options struct {
 	Tasks       func() ([]Thread, error)
 	Descriptors func() ([]Descriptor, error)
 
+	// ContainerName, if not nil, is what a container is called, "" where that is not
+	// known, or not yet: it must not wait, nor call the Resolver. Labels of namespaces
+	// are made of it.
+	ContainerName func(id, runtime string) string
+
 	// Visiting says that threads of this program that are in another namespace
 	// than its first one are there to look around, and are not told of.
 	Visiting bool
@@ -72,6 +77,7 @@ type Resolver struct {
 	tasks       func() ([]Thread, error)
 	descriptors func() ([]Descriptor, error)
 	visiting    bool
+	called      func(id, runtime string) string
 
 	mu      sync.Mutex
 	cache   *lru.Cache[uint64, *entry]
@@ -90,6 +96,7 @@ type entry struct {
 	settled  bool   // a walk has seen it after settleAt
 	settleAt time.Time
 	tries    int
+	called   bool // its label has the name of its container
 }
 
 // Snapshot is the outcome of a Scan.
@@ -127,6 +134,7 @@ func New(o Options) *Resolver {
 		tasks:       o.Tasks,
 		descriptors: o.Descriptors,
 		visiting:    o.Visiting,
+		called:      o.ContainerName,
 		cache:       lru.New[uint64, *entry](o.MaxNamespaces),
 		cgroups:     lru.New[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)).Sized(maxCgroupBytes, cgroupEntry.size),
 		walks:       make(map[*walk]struct{}),
@@ -228,6 +236,7 @@ func (r *Resolver) Recheck(inode uint64) {
 // entry finds or makes the entry of an inode. The caller has the lock.
 func (r *Resolver) entry(inode uint64) *entry {
 	if e, ok := r.cache.Get(inode); ok {
+		r.call(e)
 		return e
 	}
 	e := r.newEntry(inode)
@@ -252,14 +261,27 @@ func (r *Resolver) newEntry(inode uint64) *entry {
 		settled:  initial,
 		settleAt: r.now().Add(settleTime),
 	}
-	e.name()
+	r.name(e)
 	return e
 }
 
 // name sets what follows from the rest.
-func (e *entry) name() {
+func (r *Resolver) name(e *entry) {
 	e.ns.Container = e.ns.container(e.made)
 	e.ns.Label = e.ns.label(e.made, e.holder)
+	e.called = false
+	r.call(e)
+}
+
+// call labels a namespace with the name of its container, once that is known.
+func (r *Resolver) call(e *entry) {
+	if r.called == nil || e.called || e.ns.Container == nil {
+		return
+	}
+	if name := r.called(e.ns.Container.ID, e.ns.Container.Runtime); name != "" {
+		e.ns.Label = e.ns.Container.Runtime + ":" + bounded(name, maxPath)
+		e.called = true
+	}
 }
 
 // adopts says whether a maker is the best there is to name it after.
@@ -279,7 +301,7 @@ func (r *Resolver) adopt(inode uint64, made origin) Namespace {
 	e := r.entry(inode)
 	if !e.made.known() {
 		e.made = made
-		e.name()
+		r.name(e)
 	}
 	return e.ns
 }
@@ -395,6 +417,7 @@ func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 			e = r.entryOf(inode, w.found[inode].id)
 		}
 		e.update(w.found[inode], w, begun)
+		r.name(e)
 		namespaces = append(namespaces, e.ns)
 	}
 	return namespaces, nil
@@ -417,5 +440,4 @@ func (e *entry) update(s *seen, w *walk, at time.Time) {
 	}
 	e.resolved = true
 	e.settled = e.settled || !at.Before(e.settleAt)
-	e.name()
 }

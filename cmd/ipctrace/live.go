@@ -45,7 +45,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	if err != nil {
 		return err
 	}
-	t, err := openTrace(c.Context(), cfg, filter, c.ErrOrStderr())
+	t, err := openTrace(c.Context(), cfg, filter, sel.engines, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -27,14 +27,6 @@ type Info struct {
 	PodNamespace string
 }
 
-// Label is a short name, "" where there is none: "db", of a pod "db-0/postgres".
-func (i Info) Label() string {
-	if i.Pod == "" || i.Name == "" {
-		return cmp.Or(i.Name, i.Pod)
-	}
-	return i.Pod + "/" + i.Name
-}
-
 // How long what an engine says may be, in bytes: NAME_MAX, and more than any
 // reference to an image has.
 const (
@@ -118,7 +110,7 @@ func Open(s Sockets) (*Names, error) {
 	if s == (Sockets{}) {
 		return nil, nil
 	}
-	if err := s.check(); err != nil {
+	if err := cmp.Or(Check(s.Docker), Check(s.CRI)); err != nil {
 		return nil, err
 	}
 	var docker, cri engine

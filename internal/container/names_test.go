@@ -200,16 +200,6 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func TestLabel(t *testing.T) {
-	for want, info := range map[string]Info{
-		"": {Image: "i"}, "db": {Name: "db"}, "db-0": {Pod: "db-0", PodNamespace: "n"}, "db-0/postgres": {Name: "postgres", Pod: "db-0"},
-	} {
-		if got := info.Label(); got != want {
-			t.Errorf("%+v: %q, want %q", info, got, want)
-		}
-	}
-}
-
 // TestNone: without sockets nothing is asked, and no one need look.
 func TestNone(t *testing.T) {
 	n, err := Open(Sockets{})

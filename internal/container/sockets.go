@@ -19,16 +19,14 @@ func socketPath(s string) string { return strings.TrimPrefix(s, "unix://") }
 // maxSocket is what fits struct sockaddr_un, include/uapi/linux/un.h.
 const maxSocket = 107
 
-func (s Sockets) check() error {
-	for _, socket := range []struct{ name, path string }{{"docker", s.Docker}, {"cri", s.CRI}} {
-		path := socketPath(socket.path)
-		switch {
-		case socket.path == "":
-		case !filepath.IsAbs(path):
-			return fmt.Errorf("%s: %q is not the absolute path of a socket", socket.name, path)
-		case len(path) > maxSocket:
-			return fmt.Errorf("%s: the path of a socket has at most %d bytes", socket.name, maxSocket)
-		}
+// Check refuses what cannot be a socket's path.
+func Check(socket string) error {
+	path := socketPath(socket)
+	switch {
+	case socket != "" && !filepath.IsAbs(path):
+		return fmt.Errorf("%q is not the absolute path of a socket", path)
+	case len(path) > maxSocket:
+		return fmt.Errorf("the path of a socket has at most %d bytes", maxSocket)
 	}
 	return nil
 }
