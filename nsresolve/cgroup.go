@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -182,6 +183,29 @@ func (r *Resolver) findCgroup(id uint64, pid int) cgroupEntry {
 		}
 	}
 	return cgroupEntry{path: f.v2, ok: true, expires: unsure}
+}
+
+// rootID is the number of the root of cgroup v2, and its inode's.
+const rootID = 1
+
+// ContainerGone reports whether the container that a process was in, by its cgroup (v2),
+// has ended for certain: that cgroup is gone. It is back when the container is started
+// again. Within a cgroup namespace, which does not show all cgroups, it is never certain.
+func (r *Resolver) ContainerGone(cgroup string) bool {
+	_, own, ok := parseCgroup(cgroup)
+	if !ok {
+		return false
+	}
+	root, mounted := r.openCgroupRoot()
+	if !mounted {
+		return false
+	}
+	defer unix.Close(root)
+	var st unix.Stat_t
+	if unix.Fstat(root, &st) != nil || st.Ino != rootID {
+		return false
+	}
+	return errors.Is(unix.Fstatat(root, "."+own, &st, 0), unix.ENOENT)
 }
 
 // openCgroupRoot opens the cgroup2 mount, which is one level down on hosts that

@@ -65,6 +65,18 @@ func (t *trace) noteCgroup(id uint64, path string) {
 	}
 }
 
+// containerLabel is what a container of an event is called by now.
+func (t *trace) containerLabel(c *event.Container) string {
+	if c.Called() == "" && t.names != nil {
+		named := stream.Contained(nsresolve.Container{ID: c.ID, Runtime: c.Runtime}, t.names)
+		return named.Label()
+	}
+	return c.Label()
+}
+
+// containerGone says whether that of a process is.
+func (t *trace) containerGone(p *event.Process) bool { return t.resolver.ContainerGone(p.Cgroup) }
+
 // askNames asks for those of the containers that are there.
 func askNames(names *container.Names, found *snapshot.Snapshot) {
 	if names == nil {
@@ -97,9 +109,21 @@ func labels(containers []*event.Container) []string {
 // namesTime is how long a list waits for names at most.
 const namesTime = 2 * time.Second
 
-// awaitNames gives the engines time to answer, for those who look but once.
-func awaitNames(ctx context.Context, names *container.Names) {
+// awaitNames asks for the containers in namespaces, gives the engines time to answer, and
+// labels the namespaces with what they said: for those who look but once.
+func awaitNames(ctx context.Context, names *container.Names, resolver *nsresolve.Resolver, namespaces []*nsresolve.Namespace) {
+	if names == nil {
+		return
+	}
+	for _, n := range namespaces {
+		containersIn(n, names)
+	}
 	ctx, cancel := context.WithTimeout(ctx, namesTime)
 	defer cancel()
 	names.Wait(ctx)
+	for _, n := range namespaces {
+		if n.Container != nil {
+			n.Label = resolver.Label(n.Inode, nsresolve.Maker{})
+		}
+	}
 }

@@ -61,7 +61,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 // show picks the sink that fits stdout.
 func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON bool) error {
 	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
-	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI()}
+	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI(), Names: t.containerLabel, Left: t.containerGone}
 	if asJSON {
 		return t.follow(ctx, count, &jsonSink{batch: batch{out: stdout}})
 	}

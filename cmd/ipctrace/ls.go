@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/ipctrace/ipctrace/internal/view"
@@ -66,9 +67,12 @@ type lister struct {
 	kinds, namespaces []string
 	orphans, limits   bool
 	sort              string
+	engines           container.Sockets
 
 	only []uint64 // --ns, as inodes; nil: all
 	less order
+
+	names *container.Names // nil: no engine is asked
 }
 
 func (l *lister) add(f *pflag.FlagSet) {
@@ -78,6 +82,7 @@ func (l *lister) add(f *pflag.FlagSet) {
 	f.BoolVar(&l.orphans, "orphans", false, "only objects that are, or may be, orphans")
 	f.BoolVar(&l.limits, "limits", false, "all limits, not only those of which 80 % are used up")
 	f.StringVar(&l.sort, "sort", "ns", "order by this `COLUMN`")
+	addEngines(f, &l.engines)
 }
 
 // complete reads the flags.
@@ -88,6 +93,9 @@ func (l *lister) complete(f *pflag.FlagSet) error {
 		}
 	}
 	if _, err := eachOf("kind", l.kinds, parseKind); err != nil {
+		return err
+	}
+	if err := checkEngines(l.engines); err != nil {
 		return err
 	}
 	inodes, err := eachOf("ns", l.namespaces, parseNamespace)
@@ -111,17 +119,27 @@ func (l *lister) run(c *cobra.Command) error {
 	if err := l.complete(c.Flags()); err != nil {
 		return err
 	}
-	found, err := snapshot.TakeAll(c.Context(), nsresolve.New(snapshot.Options(nsresolve.Options{})))
+	if l.names, err = openNames(l.engines, c.ErrOrStderr()); err != nil {
+		return err
+	}
+	defer l.names.Close()
+	resolver := nsresolve.New(snapshot.Options(nsresolve.Options{ContainerName: nameOf(l.names)}))
+	found, err := snapshot.TakeAll(c.Context(), resolver)
 	if err != nil {
 		return cannot{err}
 	}
+	all := make([]*nsresolve.Namespace, len(found.Namespaces))
+	for i := range all {
+		all[i] = &found.Namespaces[i].Namespace
+	}
+	awaitNames(c.Context(), l.names, resolver, all)
 	if err := l.known(found); err != nil {
 		return err
 	}
 	list := l.choose(found)
 	l.tell(c.ErrOrStderr(), found, list)
 	if asJSON {
-		err = writeJSON(c.OutOrStdout(), jsonListing(found, list))
+		err = writeJSON(c.OutOrStdout(), jsonListing(found, list, l.names))
 	} else {
 		err = l.write(c, list)
 	}
@@ -230,6 +248,7 @@ func (l *lister) write(c *cobra.Command, list []listed) error {
 func (l *lister) row(n *listed) view.ListedNamespace {
 	row := view.ListedNamespace{
 		Processes: len(n.Processes), Objects: n.objects, Filtered: len(l.kinds) > 0 || l.orphans,
+		Containers: labels(containersIn(&n.Namespace.Namespace, l.names)),
 	}
 	row.Namespace.Inode, row.Namespace.Initial, row.Namespace.Label = n.Inode, n.Initial, n.Label
 	for _, pin := range n.Pins {
