@@ -289,4 +289,7 @@ type Stop struct {
 	Written   uint64 `json:"written"`  // of delivered, in this stream
 	Found     uint64 `json:"found"`    // events that were not delivered but found out (Observed)
 	Dropped   uint64 `json:"dropped"`  // of both, lost on the way to this stream ([StageOutput])
+	// CgroupsLost is how many cgroups were made that the kernel could not tell of, so that
+	// events may be without the path and the container; not written where there are none.
+	CgroupsLost uint64 `json:"cgroups_lost"`
 }

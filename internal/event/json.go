@@ -290,6 +290,9 @@ func (s *Stop) fields(o *object) {
 	o.uint(`,"written":`, s.Written)
 	o.uint(`,"found":`, s.Found)
 	o.uint(`,"dropped":`, s.Dropped)
+	if s.CgroupsLost > 0 {
+		o.uint(`,"cgroups_lost":`, s.CgroupsLost)
+	}
 }
 
 func (s *Seal) fields(o *object) {

@@ -134,7 +134,7 @@ func TestNames(t *testing.T) {
 		"start.log.torn.bytes": "number", "start.log.torn.sha256": "string",
 		"stop": "object", "stop.reason": "string", "stop.produced": "number", "stop.delivered": "number",
 		"stop.lost": "number", "stop.skipped": "number", "stop.filtered": "number", "stop.written": "number",
-		"stop.found": "number", "stop.dropped": "number",
+		"stop.found": "number", "stop.dropped": "number", "stop.cgroups_lost": "number",
 		"seal": "object", "seal.first": "number", "seal.last": "number", "seal.late": "bool", "seal.crcs": "string",
 		"seal.key": "string", "seal.hash": "string", "seal.signature": "string", "seal.crc": "string",
 	}

@@ -296,6 +296,7 @@ func TestSchemaValues(t *testing.T) {
 		{"trace.start in a log", "start.log.torn.sha256", `"` + hash + `"`, `"" "` + hash[1:] + `"`},
 		{"trace.stop", "stop.reason", `"another"`, `""`},
 		{"trace.stop", "stop.dropped", `0 18446744073709551615`, `-1`},
+		{"trace.stop", "stop.cgroups_lost", `1 18446744073709551615`, `0 -1`},
 		{"trace.seal", "seal.first", `1`, `0`},
 		{"trace.seal", "seal.last", `0`, `-1`},
 		{"trace.seal", "seal.late", `true`, `false`},

@@ -131,6 +131,7 @@ func (s *Stream) Stop(at time.Time, boot time.Duration, reason string, stats tra
 	stop := &event.Stop{
 		Reason: reason, Produced: stats.Produced, Delivered: stats.Delivered, Lost: stats.Lost,
 		Skipped: stats.Skipped, Filtered: s.filtered, Written: s.written, Found: s.found,
+		CgroupsLost: stats.CgroupsLost,
 	}
 	return s.number(&event.Event{Event: event.TraceStop, Time: at, BootNS: int64(boot), Stop: stop})
 }

@@ -16,11 +16,11 @@ type ListedNamespace struct {
 	Pins      []string // what keeps it besides processes
 
 	Containers []string // that processes in it are in
-	Err       string   // why it could not be looked into; "" when it could
-	Note      string   // what is missing from it, and why
-	Limits    []Limit
-	Objects   []ListedObject
-	Filtered  bool // Objects may not be all
+	Err        string   // why it could not be looked into; "" when it could
+	Note       string   // what is missing from it, and why
+	Limits     []Limit
+	Objects    []ListedObject
+	Filtered   bool // Objects may not be all
 }
 
 // ListedObject is an object as the kernel's list has it.
