@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,5 +91,79 @@ func TestKernelReadCgroups(t *testing.T) {
 	}
 	if err := few.ReadCgroups(ended); err == nil {
 		t.Error("it goes on when it is to end")
+	}
+}
+
+// TestContainerName: a namespace is called by its container's name from when that is
+// known, whatever a walk finds then.
+func TestContainerName(t *testing.T) {
+	const id = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970"
+	f, c := newFakeProc(t), newFakeClock()
+	f.add(fakeProcess{pid: 10, comm: "postgres", ns: nsA, cgroup: "0::/docker-" + id + ".scope\n"})
+	name := ""
+	r := New(Options{
+		ProcRoot: f.root, CgroupRoot: t.TempDir(), Now: c.Now,
+		ContainerName: func(got, runtime string) string {
+			if got != id || runtime != "docker" {
+				t.Errorf("asked for %s %s", runtime, got)
+			}
+			return name
+		},
+	})
+	for _, want := range []string{"docker:4f797c539e6c", "docker:d\x1bb"} {
+		if want != "docker:4f797c539e6c" {
+			name = "d\x1bb"
+		}
+		for range 3 {
+			if got := r.Label(nsA, Maker{}); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+			if s := scan(t, r); s.Namespaces[0].Label != want {
+				t.Errorf("a scan says %q, want %q", s.Namespaces[0].Label, want)
+			}
+			c.advance(time.Minute)
+		}
+	}
+}
+
+// TestContainers: those of a namespace, by the oldest process of each.
+func TestContainers(t *testing.T) {
+	id := func(n int) string { return fmt.Sprintf("%064x", n) }
+	n := Namespace{Processes: []Process{
+		{Cgroup: "/init.scope"}, {Cgroup: "/docker-" + id(2) + ".scope"}, {Cgroup: "/libpod-" + id(1) + ".scope/x"},
+		{Cgroup: "/docker-" + id(2) + ".scope/y"}, {Cgroup: ""},
+	}}
+	want := []Container{{id(2), "docker"}, {id(1), "podman"}}
+	if got := n.Containers(); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestKernelContainerGone: a container is gone with its own cgroup, not with one in it;
+// and back when it is started again.
+func TestKernelContainerGone(t *testing.T) {
+	dir, path := kerneltest.Cgroup(t)
+	name := "/docker-" + strings.Repeat("ab", 32) + ".scope"
+	r := New(Options{})
+	inner := path + name + "/inner"
+	for _, there := range []bool{false, true, false, true} {
+		var err error
+		switch _, missing := os.Stat(dir + name); {
+		case there:
+			err = os.Mkdir(dir+name, 0o755)
+		case missing == nil:
+			err = os.Remove(dir + name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.ContainerGone(inner); got == there {
+			t.Errorf("there: %v, gone: %v", there, got)
+		}
+	}
+	for _, other := range []string{"", "/", path + "/none", "relative"} {
+		if r.ContainerGone(other) {
+			t.Errorf("%q is of no container", other)
+		}
 	}
 }
