@@ -50,7 +50,8 @@ With --kind or --orphans the others are left out in which no object is left.
 ` + sortHelp + `
 
 On a terminal that is too narrow columns are left out; a pipe gets all of them.
-docs/ls.md describes what --json writes.
+docs/ls.md describes what --json writes. Where processes of several containers are in
+one namespace, or of one in the host's, its title says which.
 
 Exit status: 0 done · 2 wrong usage, or no such namespace · 3 it could look into
 none of them.`,

@@ -21,8 +21,8 @@ func newNS() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "ns [PID…]",
 		Short: "IPC namespaces and who is in them; with PIDs: which namespace links differ",
-		Long: `ns lists the IPC namespaces of this machine: who is in each, and what keeps it
-besides processes. With process numbers it shows all namespace links of these
+		Long: `ns lists the IPC namespaces of this machine: who is in each, which containers that
+are, and what keeps it besides processes. With process numbers it shows all namespace links of these
 processes side by side, and which of them differ.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, err := out.isJSON()
