@@ -80,14 +80,14 @@ func TestDocker(t *testing.T) {
 		{"names with escapes", text(`{"Id":"ID","Name":"/\u001b[2J\u202e\n","Config":{"Image":"` + "\xff" + `"}}`),
 			Info{Name: "\x1b[2J\u202e\n", Image: "\ufffd"}, Stats{Answered: 1}},
 		{"no more than its id", text(`{"Id":"ID"}`), Info{}, Stats{Answered: 1}},
-		{"none", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, Info{}, Stats{Unknown: 1}},
-		{"an error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, Info{}, Stats{Failed: 1}},
+		{"none", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, Info{}, Stats{Unknown: 1}},
+		{"an error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, Info{}, Stats{Failed: 1}},
 		{"another container", text(`{"Id":"` + idOf(9) + `","Name":"/db"}`), Info{}, Stats{Failed: 1}},
 		{"garbage", text("\x00\xff{"), Info{}, Stats{Failed: 1}},
 		{"of other types", text(`{"Id":"ID","Name":["db"]}`), Info{}, Stats{Failed: 1}},
 		{"half an answer", text(`{"Id":"ID","Name":"/db"`), Info{}, Stats{Failed: 1}},
 		{"deep", text(`{"Id":"ID","x":` + strings.Repeat("[", 1<<19)), Info{}, Stats{Failed: 1}},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, Info{}, Stats{Failed: 1}},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, Info{}, Stats{Failed: 1}},
 		{"silence", func(http.ResponseWriter, *http.Request) { <-stall }, Info{}, Stats{Failed: 1}},
 		{"endless", func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"Name":"`)
