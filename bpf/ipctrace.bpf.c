@@ -23,6 +23,7 @@
 #include "tree.h"
 #include "record.h"
 #include "queue.h"
+#include "cgroup.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

@@ -2,7 +2,10 @@ package nsresolve
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -74,13 +77,69 @@ type cgroupEntry struct {
 	expires time.Time
 }
 
+func (e cgroupEntry) size() int { return len(e.path) }
+
+// NoteCgroup says that a cgroup (v2) was made: its number, and its path from the root
+// of the hierarchy. [Resolver.Cgroup] knows it from now on, also when it is gone.
+func (r *Resolver) NoteCgroup(id uint64, path string) {
+	if !strings.HasPrefix(path, "/") || len(path) > maxPath {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cgroups.Put(id, cgroupEntry{path: path, ok: true})
+}
+
+// ReadCgroups takes note of the cgroups (v2) that there are, the outer ones first, as
+// many as are cached: so that their paths are known when they are gone. It lists a
+// directory for each. What cannot be read is left out. The error is that of ctx.
+func (r *Resolver) ReadCgroups(ctx context.Context) error {
+	root, mounted := r.openCgroupRoot()
+	if !mounted {
+		return nil
+	}
+	defer unix.Close(root)
+	waiting := []string{""}
+	for noted := 0; len(waiting) > 0 && ctx.Err() == nil; noted++ {
+		path := waiting[0]
+		waiting = waiting[1:]
+		for _, name := range r.readCgroup(root, path) {
+			if below := path + "/" + name; noted+len(waiting)+1 < r.cgroups.Limit() && len(below) <= maxPath {
+				waiting = append(waiting, below)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// readCgroup takes note of one, and lists those directly below it.
+func (r *Resolver) readCgroup(root int, path string) (below []string) {
+	fd, err := openDir(root, "."+path)
+	if err != nil {
+		return nil // it has gone meanwhile
+	}
+	dir := os.NewFile(uintptr(fd), path)
+	defer dir.Close()
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil {
+		r.NoteCgroup(st.Ino, cmp.Or(path, "/")) // its inode is its id (kernfs_get_inode)
+	}
+	entries, _ := dir.ReadDir(r.cgroups.Limit()) // those before an error
+	for _, e := range entries {
+		if e.IsDir() {
+			below = append(below, e.Name())
+		}
+	}
+	return below
+}
+
 // Cgroup returns the path, below the cgroup2 mount, of the cgroup with a v2 id,
-// as bpf_get_current_cgroup_id gives it. The kernel is asked for the id itself
-// (CAP_DAC_READ_SEARCH); failing that, the process pid is asked where it is,
+// as bpf_get_current_cgroup_id gives it. Where it was not noted, the kernel is asked for
+// the id itself (CAP_DAC_READ_SEARCH); failing that, the process pid is asked where it is,
 // which is believed unless its cgroup turns out to have another id.
 func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
 	r.mu.Lock()
-	e, hit := r.cgroups.get(id)
+	e, hit := r.cgroups.Get(id)
 	r.mu.Unlock()
 	if hit && e.expires.IsZero() {
 		return e.path, e.ok
@@ -94,7 +153,7 @@ func (r *Resolver) Cgroup(id uint64, pid int) (path string, ok bool) {
 		e.expires = now.Add(r.minInterval)
 	}
 	r.mu.Lock()
-	r.cgroups.put(id, e)
+	r.cgroups.Put(id, e)
 	r.mu.Unlock()
 	return e.path, e.ok
 }
@@ -124,6 +183,29 @@ func (r *Resolver) findCgroup(id uint64, pid int) cgroupEntry {
 		}
 	}
 	return cgroupEntry{path: f.v2, ok: true, expires: unsure}
+}
+
+// rootID is the number of the root of cgroup v2, and its inode's.
+const rootID = 1
+
+// ContainerGone reports whether the container that a process was in, by its cgroup (v2),
+// has ended for certain: that cgroup is gone. It is back when the container is started
+// again. Within a cgroup namespace, which does not show all cgroups, it is never certain.
+func (r *Resolver) ContainerGone(cgroup string) bool {
+	_, own, ok := parseCgroup(cgroup)
+	if !ok {
+		return false
+	}
+	root, mounted := r.openCgroupRoot()
+	if !mounted {
+		return false
+	}
+	defer unix.Close(root)
+	var st unix.Stat_t
+	if unix.Fstat(root, &st) != nil || st.Ino != rootID {
+		return false
+	}
+	return errors.Is(unix.Fstatat(root, "."+own, &st, 0), unix.ENOENT)
 }
 
 // openCgroupRoot opens the cgroup2 mount, which is one level down on hosts that

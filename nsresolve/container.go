@@ -51,20 +51,26 @@ var runtimes = map[string]string{
 // pass for another container of the host's. Who may make cgroups on the host
 // may still call them anything.
 func ParseCgroup(path string) (Container, bool) {
+	c, _, ok := parseCgroup(path)
+	return c, ok
+}
+
+// parseCgroup also tells which part of the path is the container's own cgroup.
+func parseCgroup(path string) (c Container, own string, ok bool) {
 	if !strings.HasPrefix(path, "/") || len(path) > maxPath {
-		return Container{}, false
+		return c, "", false
 	}
 	parts := strings.Split(path[1:], "/")
 	for i := range parts {
 		c, v := parseComponent(parts, i)
 		switch v {
 		case payload:
-			return c, true
+			return c, "/" + strings.Join(parts[:i+1], "/"), true
 		case monitor:
-			return Container{}, false
+			return Container{}, "", false
 		}
 	}
-	return Container{}, false
+	return c, "", false
 }
 
 func parseComponent(parts []string, i int) (Container, verdict) {

@@ -21,13 +21,20 @@
 //   - runtime and id ("docker:4f797c539e6c") where the cgroup of every process
 //     in it names a container. Where they name several, as in a Kubernetes pod,
 //     the oldest process decides. Where no process is known, the maker's cgroup
-//     does. Hexadecimal ids are cut to 12 characters, names are kept whole;
+//     does. Hexadecimal ids are cut to 12 characters, names are kept whole. Where
+//     Options.ContainerName knows what it is called, that stands for the id;
 //   - "comm[pid]" of the process that made it, or of the oldest in it;
 //   - "mount:/path" or "fd of comm[pid]" where only a pin holds it;
 //   - "?" where nothing is known.
 //
 // A label can get better: a process that calls unshare and then executes a
 // shell is looked at again a second later.
+//
+// # Cgroups
+//
+// An event says no more of a cgroup than its number, whose path is gone with it. So
+// [Resolver.ReadCgroups] takes note of those that there are, and [Resolver.NoteCgroup]
+// of one that is made, of which tracer.Config.Cgroup tells.
 //
 // # Untrusted text
 //

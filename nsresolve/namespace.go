@@ -123,6 +123,20 @@ func (n *Namespace) container(made origin) *Container {
 	return nil
 }
 
+// Containers are those that processes in the namespace are in, by the oldest of each.
+// Where there are several, they share it; in the initial namespace with the host.
+func (n *Namespace) Containers() []Container {
+	var all []Container
+	seen := map[Container]bool{}
+	for _, p := range n.Processes {
+		if c, ok := ParseCgroup(p.Cgroup); ok && !seen[c] {
+			seen[c] = true
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 func processLabel(comm string, pid int) string {
 	return comm + "[" + strconv.Itoa(pid) + "]"
 }

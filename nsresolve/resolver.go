@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/lru"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,6 +37,11 @@ type Options struct {
 	Tasks       func() ([]Thread, error)
 	Descriptors func() ([]Descriptor, error)
 
+	// ContainerName, if not nil, is what a container is called, "" where that is not
+	// known, or not yet: it must not wait, nor call the Resolver. Labels of namespaces
+	// are made of it.
+	ContainerName func(id, runtime string) string
+
 	// Visiting says that threads of this program that are in another namespace
 	// than its first one are there to look around, and are not told of.
 	Visiting bool
@@ -45,8 +51,10 @@ const (
 	// settleTime after a namespace is first seen its processes are read once
 	// more: at its birth they may not have executed their program yet.
 	settleTime = time.Second
-	// maxCgroups bounds the cgroups that are cached, whose paths may be long.
-	maxCgroups = 16384
+	// maxCgroups and maxCgroupBytes bound the cgroups that are cached, whose paths
+	// may be long: who may make some chooses their names.
+	maxCgroups     = 65536
+	maxCgroupBytes = 16 << 20
 	// maxTries bounds the walks for a namespace that no process shows up in.
 	// More than one, because a child born by clone into a new namespace is in
 	// /proc only after copy_ipcs has run.
@@ -69,10 +77,11 @@ type Resolver struct {
 	tasks       func() ([]Thread, error)
 	descriptors func() ([]Descriptor, error)
 	visiting    bool
+	called      func(id, runtime string) string
 
 	mu      sync.Mutex
-	cache   *lru[uint64, *entry]
-	cgroups *lru[uint64, cgroupEntry]
+	cache   *lru.Cache[uint64, *entry]
+	cgroups *lru.Cache[uint64, cgroupEntry]
 	walks   map[*walk]struct{} // under way
 	walking bool               // a walk of Lookup's is under way
 	nextDue time.Time          // of the next one
@@ -87,6 +96,7 @@ type entry struct {
 	settled  bool   // a walk has seen it after settleAt
 	settleAt time.Time
 	tries    int
+	called   bool // its label has the name of its container
 }
 
 // Snapshot is the outcome of a Scan.
@@ -124,8 +134,9 @@ func New(o Options) *Resolver {
 		tasks:       o.Tasks,
 		descriptors: o.Descriptors,
 		visiting:    o.Visiting,
-		cache:       newLRU[uint64, *entry](o.MaxNamespaces),
-		cgroups:     newLRU[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)),
+		called:      o.ContainerName,
+		cache:       lru.New[uint64, *entry](o.MaxNamespaces),
+		cgroups:     lru.New[uint64, cgroupEntry](min(o.MaxNamespaces, maxCgroups)).Sized(maxCgroupBytes, cgroupEntry.size),
 		walks:       make(map[*walk]struct{}),
 	}
 }
@@ -190,7 +201,7 @@ func (r *Resolver) Label(inode uint64, m Maker) string {
 func (r *Resolver) Forget(inode uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cache.remove(inode)
+	r.cache.Remove(inode)
 	for w := range r.walks {
 		w.stale[inode] = struct{}{}
 	}
@@ -202,7 +213,7 @@ func (r *Resolver) Forget(inode uint64) {
 // is still there.
 func (r *Resolver) Recheck(inode uint64) {
 	r.mu.Lock()
-	e, ok := r.cache.peek(inode)
+	e, ok := r.cache.Peek(inode)
 	if !ok || e.ns.Initial || len(e.ns.Pins) > 0 {
 		r.mu.Unlock()
 		return
@@ -224,19 +235,20 @@ func (r *Resolver) Recheck(inode uint64) {
 
 // entry finds or makes the entry of an inode. The caller has the lock.
 func (r *Resolver) entry(inode uint64) *entry {
-	if e, ok := r.cache.get(inode); ok {
+	if e, ok := r.cache.Get(inode); ok {
+		r.call(e)
 		return e
 	}
 	e := r.newEntry(inode)
-	r.cache.put(inode, e)
+	r.cache.Put(inode, e)
 	return e
 }
 
 // entryOf is entry for when the namespace's id is known: an entry with another
 // id is of a namespace that is gone.
 func (r *Resolver) entryOf(inode, id uint64) *entry {
-	if e, ok := r.cache.peek(inode); ok && id != 0 && e.ns.ID != 0 && e.ns.ID != id {
-		r.cache.remove(inode)
+	if e, ok := r.cache.Peek(inode); ok && id != 0 && e.ns.ID != 0 && e.ns.ID != id {
+		r.cache.Remove(inode)
 	}
 	return r.entry(inode)
 }
@@ -249,14 +261,27 @@ func (r *Resolver) newEntry(inode uint64) *entry {
 		settled:  initial,
 		settleAt: r.now().Add(settleTime),
 	}
-	e.name()
+	r.name(e)
 	return e
 }
 
 // name sets what follows from the rest.
-func (e *entry) name() {
+func (r *Resolver) name(e *entry) {
 	e.ns.Container = e.ns.container(e.made)
 	e.ns.Label = e.ns.label(e.made, e.holder)
+	e.called = false
+	r.call(e)
+}
+
+// call labels a namespace with the name of its container, once that is known.
+func (r *Resolver) call(e *entry) {
+	if r.called == nil || e.called || e.ns.Container == nil {
+		return
+	}
+	if name := r.called(e.ns.Container.ID, e.ns.Container.Runtime); name != "" {
+		e.ns.Label = e.ns.Container.Runtime + ":" + bounded(name, maxPath)
+		e.called = true
+	}
 }
 
 // adopts says whether a maker is the best there is to name it after.
@@ -276,7 +301,7 @@ func (r *Resolver) adopt(inode uint64, made origin) Namespace {
 	e := r.entry(inode)
 	if !e.made.known() {
 		e.made = made
-		e.name()
+		r.name(e)
 	}
 	return e.ns
 }
@@ -338,7 +363,7 @@ func (r *Resolver) resolve(inode uint64, ns Namespace) Namespace {
 	if i := slices.IndexFunc(namespaces, func(n Namespace) bool { return n.Inode == inode }); i >= 0 {
 		return namespaces[i]
 	}
-	if e, ok := r.cache.peek(inode); ok && err == nil {
+	if e, ok := r.cache.Peek(inode); ok && err == nil {
 		if e.tries++; e.tries >= maxTries {
 			e.resolved, e.settled = true, true
 		}
@@ -354,7 +379,7 @@ func (r *Resolver) unknown(inode uint64) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, ok := r.cache.peek(inode)
+	e, ok := r.cache.Peek(inode)
 	return !ok || r.stale(e)
 }
 
@@ -392,6 +417,7 @@ func (r *Resolver) walk(ctx context.Context, w *walk) ([]Namespace, error) {
 			e = r.entryOf(inode, w.found[inode].id)
 		}
 		e.update(w.found[inode], w, begun)
+		r.name(e)
 		namespaces = append(namespaces, e.ns)
 	}
 	return namespaces, nil
@@ -414,5 +440,4 @@ func (e *entry) update(s *seen, w *walk, at time.Time) {
 	}
 	e.resolved = true
 	e.settled = e.settled || !at.Before(e.settleAt)
-	e.name()
 }

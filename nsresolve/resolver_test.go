@@ -307,7 +307,7 @@ func TestForgetDuringWalk(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].Label != "first[10]" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, cached := r.cache.peek(nsA); cached || len(r.walks) != 0 {
+	if _, cached := r.cache.Peek(nsA); cached || len(r.walks) != 0 {
 		t.Error("cached what was forgotten")
 	}
 }
@@ -331,26 +331,8 @@ func TestCacheIsBounded(t *testing.T) {
 	if got := scan(t, r); len(got.Namespaces) != 20 {
 		t.Errorf("a scan found %d", len(got.Namespaces))
 	}
-	if len(r.cache.items) != 3 || r.cache.order.Len() != 3 || len(r.cgroups.items) != 3 {
-		t.Errorf("cached %d, %d cgroups", len(r.cache.items), len(r.cgroups.items))
-	}
-}
-
-func TestLRU(t *testing.T) {
-	l := newLRU[int, string](2)
-	l.put(1, "a")
-	l.put(2, "b")
-	l.get(1)
-	l.peek(2)
-	l.put(3, "c")
-	if _, ok := l.get(2); ok {
-		t.Error("the least recently used is still here")
-	}
-	l.put(1, "d")
-	l.remove(3)
-	l.remove(4)
-	if v, ok := l.get(1); !ok || v != "d" || l.order.Len() != 1 {
-		t.Error(v, ok, l.order.Len())
+	if r.cache.Len() != 3 || r.cgroups.Len() != 3 {
+		t.Errorf("cached %d, %d cgroups", r.cache.Len(), r.cgroups.Len())
 	}
 }
 

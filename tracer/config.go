@@ -78,6 +78,13 @@ type Config struct {
 	// ends an object or a namespace is told whoever does it; see Event.Followed.
 	Follow bool
 
+	// Cgroup, if not nil, is called by Events with the number and the path of each
+	// cgroup (v2) that is made, before it yields what happened in it: so that its path
+	// is known also when it is gone by then. The path is from the root of the
+	// hierarchy, also within a cgroup namespace: raw bytes, at most 1022. What is not
+	// told is counted in Stats.CgroupsLost. It must not call the Tracer.
+	Cgroup func(id uint64, path string)
+
 	// Idle, if not nil, is called by Events whenever there is nothing more to
 	// yield, and several hundred times a second while that is so: all that was
 	// recorded before boot time at has been yielded. Its error ends Events.
@@ -114,6 +121,7 @@ func (c *Config) ringBytes() int {
 // apply sets the programs' knobs and fills their table of filters.
 func (c *Config) apply(spec *ebpf.CollectionSpec) error {
 	spec.Maps[ipctraceMapEvents].MaxEntries = uint32(c.ringBytes())
+	spec.Maps[ipctraceMapCgroups].MaxEntries = c.cgroupRing()
 	if !c.Follow {
 		spec.Maps[ipctraceMapTree].MaxEntries = 1
 	}

@@ -175,7 +175,7 @@ func TestHooksExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{ipctraceProgIntroduce: true}
-	for _, hooks := range [][]hook{treeHooks(), Fentry.hooks(), Syscall.hooks()} {
+	for _, hooks := range [][]hook{treeHooks(), cgroupHooks(), Fentry.hooks(), Syscall.hooks()} {
 		for _, h := range hooks {
 			used[h.program] = true
 			if h.instead != "" {

@@ -117,7 +117,7 @@ func Probe() ([]Hook, error) {
 	defer l.close()
 	var tried []Hook
 	for _, tier := range []Tier{Fentry, Syscall} {
-		for _, h := range tier.hooks() {
+		for _, h := range append(cgroupHooks(), tier.hooks()...) {
 			function, at, err := l.try(h)
 			tried = append(tried, Hook{Tier: tier, Function: function, At: at, Err: err, Without: h.without})
 		}

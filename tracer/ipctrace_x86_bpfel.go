@@ -48,6 +48,12 @@ const (
 	ipctraceCauseCAUSE_UNLINK    ipctraceCause = 5
 )
 
+type ipctraceCgroupMade struct {
+	_    structs.HostLayout
+	Id   uint64
+	Path [1024]uint8
+}
+
 type ipctraceCounters struct {
 	_        structs.HostLayout
 	Produced uint64
@@ -150,14 +156,17 @@ type ipctraceSelector struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	ipctraceMapCgroups                  = "cgroups"
 	ipctraceMapCounts                   = "counts"
 	ipctraceMapCreating                 = "creating"
 	ipctraceMapEnded                    = "ended"
 	ipctraceMapEndings                  = "endings"
 	ipctraceMapEvents                   = "events"
+	ipctraceMapMaking                   = "making"
 	ipctraceMapMoving                   = "moving"
 	ipctraceMapSelectors                = "selectors"
 	ipctraceMapTree                     = "tree"
+	ipctraceProgCgroupMkdir             = "cgroup_mkdir"
 	ipctraceProgCopyIpcsExit            = "copy_ipcs_exit"
 	ipctraceProgDoMqOpenExit            = "do_mq_open_exit"
 	ipctraceProgFreeIpcsEntry           = "free_ipcs_entry"
@@ -191,6 +200,8 @@ const (
 	ipctraceVarAdopted                  = "adopted"
 	ipctraceVarAdopting                 = "adopting"
 	ipctraceVarBirths                   = "births"
+	ipctraceVarCgroupsLost              = "cgroups_lost"
+	ipctraceVarCgroupsMade              = "cgroups_made"
 	ipctraceVarExceptNs                 = "except_ns"
 	ipctraceVarKinds                    = "kinds"
 	ipctraceVarLive                     = "live"
@@ -245,6 +256,7 @@ type ipctraceSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ipctraceProgramSpecs struct {
+	CgroupMkdir             *ebpf.ProgramSpec `ebpf:"cgroup_mkdir"`
 	CopyIpcsExit            *ebpf.ProgramSpec `ebpf:"copy_ipcs_exit"`
 	DoMqOpenExit            *ebpf.ProgramSpec `ebpf:"do_mq_open_exit"`
 	FreeIpcsEntry           *ebpf.ProgramSpec `ebpf:"free_ipcs_entry"`
@@ -281,11 +293,13 @@ type ipctraceProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ipctraceMapSpecs struct {
+	Cgroups   *ebpf.MapSpec `ebpf:"cgroups"`
 	Counts    *ebpf.MapSpec `ebpf:"counts"`
 	Creating  *ebpf.MapSpec `ebpf:"creating"`
 	Ended     *ebpf.MapSpec `ebpf:"ended"`
 	Endings   *ebpf.MapSpec `ebpf:"endings"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
+	Making    *ebpf.MapSpec `ebpf:"making"`
 	Moving    *ebpf.MapSpec `ebpf:"moving"`
 	Selectors *ebpf.MapSpec `ebpf:"selectors"`
 	Tree      *ebpf.MapSpec `ebpf:"tree"`
@@ -295,19 +309,21 @@ type ipctraceMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ipctraceVariableSpecs struct {
-	Adopted    *ebpf.VariableSpec `ebpf:"adopted"`
-	Adopting   *ebpf.VariableSpec `ebpf:"adopting"`
-	Births     *ebpf.VariableSpec `ebpf:"births"`
-	ExceptNs   *ebpf.VariableSpec `ebpf:"except_ns"`
-	Kinds      *ebpf.VariableSpec `ebpf:"kinds"`
-	Live       *ebpf.VariableSpec `ebpf:"live"`
-	MayProbe   *ebpf.VariableSpec `ebpf:"may_probe"`
-	NotEntered *ebpf.VariableSpec `ebpf:"not_entered"`
-	SelectNs   *ebpf.VariableSpec `ebpf:"select_ns"`
-	SelectPid  *ebpf.VariableSpec `ebpf:"select_pid"`
-	SelectTree *ebpf.VariableSpec `ebpf:"select_tree"`
-	SelectUid  *ebpf.VariableSpec `ebpf:"select_uid"`
-	Self       *ebpf.VariableSpec `ebpf:"self"`
+	Adopted     *ebpf.VariableSpec `ebpf:"adopted"`
+	Adopting    *ebpf.VariableSpec `ebpf:"adopting"`
+	Births      *ebpf.VariableSpec `ebpf:"births"`
+	CgroupsLost *ebpf.VariableSpec `ebpf:"cgroups_lost"`
+	CgroupsMade *ebpf.VariableSpec `ebpf:"cgroups_made"`
+	ExceptNs    *ebpf.VariableSpec `ebpf:"except_ns"`
+	Kinds       *ebpf.VariableSpec `ebpf:"kinds"`
+	Live        *ebpf.VariableSpec `ebpf:"live"`
+	MayProbe    *ebpf.VariableSpec `ebpf:"may_probe"`
+	NotEntered  *ebpf.VariableSpec `ebpf:"not_entered"`
+	SelectNs    *ebpf.VariableSpec `ebpf:"select_ns"`
+	SelectPid   *ebpf.VariableSpec `ebpf:"select_pid"`
+	SelectTree  *ebpf.VariableSpec `ebpf:"select_tree"`
+	SelectUid   *ebpf.VariableSpec `ebpf:"select_uid"`
+	Self        *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // ipctraceObjects contains all objects after they have been loaded into the kernel.
@@ -330,11 +346,13 @@ func (o *ipctraceObjects) Close() error {
 //
 // It can be passed to loadIpctraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ipctraceMaps struct {
+	Cgroups   *ebpf.Map `ebpf:"cgroups"`
 	Counts    *ebpf.Map `ebpf:"counts"`
 	Creating  *ebpf.Map `ebpf:"creating"`
 	Ended     *ebpf.Map `ebpf:"ended"`
 	Endings   *ebpf.Map `ebpf:"endings"`
 	Events    *ebpf.Map `ebpf:"events"`
+	Making    *ebpf.Map `ebpf:"making"`
 	Moving    *ebpf.Map `ebpf:"moving"`
 	Selectors *ebpf.Map `ebpf:"selectors"`
 	Tree      *ebpf.Map `ebpf:"tree"`
@@ -342,11 +360,13 @@ type ipctraceMaps struct {
 
 func (m *ipctraceMaps) Close() error {
 	return _IpctraceClose(
+		m.Cgroups,
 		m.Counts,
 		m.Creating,
 		m.Ended,
 		m.Endings,
 		m.Events,
+		m.Making,
 		m.Moving,
 		m.Selectors,
 		m.Tree,
@@ -357,25 +377,28 @@ func (m *ipctraceMaps) Close() error {
 //
 // It can be passed to loadIpctraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ipctraceVariables struct {
-	Adopted    *ebpf.Variable `ebpf:"adopted"`
-	Adopting   *ebpf.Variable `ebpf:"adopting"`
-	Births     *ebpf.Variable `ebpf:"births"`
-	ExceptNs   *ebpf.Variable `ebpf:"except_ns"`
-	Kinds      *ebpf.Variable `ebpf:"kinds"`
-	Live       *ebpf.Variable `ebpf:"live"`
-	MayProbe   *ebpf.Variable `ebpf:"may_probe"`
-	NotEntered *ebpf.Variable `ebpf:"not_entered"`
-	SelectNs   *ebpf.Variable `ebpf:"select_ns"`
-	SelectPid  *ebpf.Variable `ebpf:"select_pid"`
-	SelectTree *ebpf.Variable `ebpf:"select_tree"`
-	SelectUid  *ebpf.Variable `ebpf:"select_uid"`
-	Self       *ebpf.Variable `ebpf:"self"`
+	Adopted     *ebpf.Variable `ebpf:"adopted"`
+	Adopting    *ebpf.Variable `ebpf:"adopting"`
+	Births      *ebpf.Variable `ebpf:"births"`
+	CgroupsLost *ebpf.Variable `ebpf:"cgroups_lost"`
+	CgroupsMade *ebpf.Variable `ebpf:"cgroups_made"`
+	ExceptNs    *ebpf.Variable `ebpf:"except_ns"`
+	Kinds       *ebpf.Variable `ebpf:"kinds"`
+	Live        *ebpf.Variable `ebpf:"live"`
+	MayProbe    *ebpf.Variable `ebpf:"may_probe"`
+	NotEntered  *ebpf.Variable `ebpf:"not_entered"`
+	SelectNs    *ebpf.Variable `ebpf:"select_ns"`
+	SelectPid   *ebpf.Variable `ebpf:"select_pid"`
+	SelectTree  *ebpf.Variable `ebpf:"select_tree"`
+	SelectUid   *ebpf.Variable `ebpf:"select_uid"`
+	Self        *ebpf.Variable `ebpf:"self"`
 }
 
 // ipctracePrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadIpctraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ipctracePrograms struct {
+	CgroupMkdir             *ebpf.Program `ebpf:"cgroup_mkdir"`
 	CopyIpcsExit            *ebpf.Program `ebpf:"copy_ipcs_exit"`
 	DoMqOpenExit            *ebpf.Program `ebpf:"do_mq_open_exit"`
 	FreeIpcsEntry           *ebpf.Program `ebpf:"free_ipcs_entry"`
@@ -410,6 +433,7 @@ type ipctracePrograms struct {
 
 func (p *ipctracePrograms) Close() error {
 	return _IpctraceClose(
+		p.CgroupMkdir,
 		p.CopyIpcsExit,
 		p.DoMqOpenExit,
 		p.FreeIpcsEntry,

@@ -20,6 +20,7 @@ type loader struct {
 	making  sync.WaitGroup // of the rest
 	maps    *ebpf.Collection
 	ring    *ring
+	cgroups *ring
 	mapless error // why there are none, so that no hook loads
 }
 
@@ -54,8 +55,9 @@ func (l *loader) parse(cfg Config) error {
 	}
 	// The kernel takes no types of a ring buffer (map_check_btf in kernel/bpf/syscall.c),
 	// but says so only when it has cleared all its pages.
-	events := l.spec.Maps[ipctraceMapEvents]
-	events.Key, events.Value = nil, nil
+	for _, name := range []string{ipctraceMapEvents, ipctraceMapCgroups} {
+		l.spec.Maps[name].Key, l.spec.Maps[name].Value = nil, nil
+	}
 	return cfg.apply(l.spec)
 }
 
@@ -63,15 +65,20 @@ func (l *loader) makeMaps() (err error) {
 	if l.maps, err = ebpf.NewCollection(only(l.spec)); err != nil {
 		return err
 	}
-	l.ring, err = mapRing(l.maps.Maps[ipctraceMapEvents])
+	if l.ring, err = mapRing(l.maps.Maps[ipctraceMapEvents]); err != nil {
+		return err
+	}
+	l.cgroups, err = mapRing(l.maps.Maps[ipctraceMapCgroups])
 	return err
 }
 
 // close frees what no tracer has taken over.
 func (l *loader) close() {
 	l.making.Wait()
-	if l.ring != nil {
-		_ = l.ring.close()
+	for _, r := range []*ring{l.ring, l.cgroups} {
+		if r != nil {
+			_ = r.close()
+		}
 	}
 	if l.maps != nil {
 		l.maps.Close()

@@ -21,11 +21,13 @@ type Tracer struct {
 	follow bool
 	start  time.Duration // boot time since when nothing is missed
 	idle   func(time.Duration) error
+	cgroup func(id uint64, path string)
 
 	// The kernel detaches a program when the last reference to it goes.
 	coll     *ebpf.Collection
 	links    []link.Link
 	ring     *ring
+	cgroups  *ring
 	clock    Clock
 	comms    comms
 	cpus     []cpu
@@ -110,6 +112,9 @@ func open(cfg Config, tier Tier, l *loader) (*Tracer, error) {
 	if cfg.Follow {
 		hooks = append(treeHooks(), hooks...)
 	}
+	if cfg.Cgroup != nil {
+		hooks = append(cgroupHooks(), hooks...)
+	}
 	t, err := attachAll(cfg, tier, hooks, l)
 	if err != nil {
 		needed, optional := split(hooks)
@@ -164,7 +169,7 @@ func attachable(hooks []hook, l *loader) (kept []hook, gaps []string) {
 
 // attachAll attaches hooks. None of them speaks before [Tracer.begin].
 func attachAll(cfg Config, tier Tier, hooks []hook, l *loader) (_ *Tracer, err error) {
-	t := &Tracer{tier: tier, gaps: tier.unseen(), follow: cfg.Follow, idle: cfg.Idle}
+	t := &Tracer{tier: tier, gaps: tier.unseen(), follow: cfg.Follow, idle: cfg.Idle, cgroup: cfg.Cgroup}
 	defer func() {
 		if err != nil {
 			t.release()
@@ -202,8 +207,8 @@ func (t *Tracer) begin(l *loader) error {
 	}
 	t.start = t.clock.Boot()
 	t.looked = t.start
-	t.coll.Maps, t.ring = l.maps.Maps, l.ring
-	l.maps, l.ring = nil, nil
+	t.coll.Maps, t.ring, t.cgroups = l.maps.Maps, l.ring, l.cgroups
+	l.maps, l.ring, l.cgroups = nil, nil, nil
 	return nil
 }
 
@@ -276,8 +281,10 @@ func (t *Tracer) release() {
 	for _, l := range t.links {
 		_ = l.Close()
 	}
-	if t.ring != nil {
-		_ = t.ring.close()
+	for _, r := range []*ring{t.ring, t.cgroups} {
+		if r != nil {
+			_ = r.close()
+		}
 	}
 	if t.coll != nil {
 		t.coll.Close()

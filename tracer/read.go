@@ -65,6 +65,10 @@ func (t *Tracer) Events() iter.Seq2[Event, error] {
 // waits until the ring is to be looked into again; false: all is over.
 func (t *Tracer) rest(yield func(Event, error) bool) bool {
 	t.ring.free()
+	if err := t.tellCgroups(); err != nil {
+		yield(Event{}, err)
+		return false
+	}
 	// Before the ring is looked into: what comes after Stop is nothing, and what
 	// happened before now is in it.
 	over, now := t.stopped.Load(), t.clock.Boot()
@@ -107,6 +111,10 @@ func (t *Tracer) deliver(sample []byte, raw *ipctraceMqEvent, yield func(Event, 
 	}
 	if int(raw.Event.Cpu) >= len(t.cpus) {
 		yield(Event{}, fmt.Errorf("%w: cpu %d", errRecord, raw.Event.Cpu))
+		return false
+	}
+	if err := t.tellCgroups(); err != nil {
+		yield(Event{}, err)
 		return false
 	}
 	c, boot := &t.cpus[raw.Event.Cpu], time.Duration(raw.Event.BootNs)

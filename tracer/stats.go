@@ -10,6 +10,9 @@ type Stats struct {
 	Pending    uint64 // of these, still in the ring
 	Skipped    uint64 // runs of hooks that the kernel skipped: at most so many events more, see ErrSkipped
 	Unfollowed uint64 // processes not followed, nor their descendants: too many of the tree lived at once
+
+	Cgroups     uint64 // cgroups made, where Config.Cgroup is told of them
+	CgroupsLost uint64 // of these, not told: no room in their ring, or too long a path
 }
 
 // Stats is safe to call at any time, from any goroutine, also after Close.
@@ -39,6 +42,7 @@ func (t *Tracer) read() Stats {
 	if n, err := t.treeCounter(ipctraceVarNotEntered); err == nil {
 		s.Unfollowed = uint64(n)
 	}
+	s.readCgroups(t)
 	counters, err := t.counters()
 	if err != nil {
 		return s
@@ -63,7 +67,10 @@ func (t *Tracer) counters() ([]ipctraceCounters, error) {
 // recursion was prevented").
 func (t *Tracer) skipped() uint64 {
 	var sum uint64
-	for _, program := range t.coll.Programs {
+	for name, program := range t.coll.Programs {
+		if name == ipctraceProgCgroupMkdir {
+			continue // it tells of no event
+		}
 		if stats, err := program.Stats(); err == nil {
 			sum += stats.RecursionMisses
 		}

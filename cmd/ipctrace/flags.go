@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/nsresolve"
@@ -98,6 +99,7 @@ type selection struct {
 
 	hooks    string
 	buffer   string
+	engines  container.Sockets
 	duration time.Duration
 	count    uint64
 }
@@ -112,6 +114,7 @@ func (s *selection) add(f *pflag.FlagSet) {
 func (s *selection) addPlaces(f *pflag.FlagSet) {
 	s.filters.addPlaces(f, "INODE|self|host|pid:N")
 	addHooks(f, &s.hooks, &s.buffer)
+	addEngines(f, &s.engines)
 }
 
 func addHooks(f *pflag.FlagSet, hooks, buffer *string) {
@@ -143,6 +146,9 @@ func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
 		return c, f, refused("hooks", ": %w", err)
 	}
 	if c.RingBytes, err = ringBytes(s.buffer); err != nil {
+		return c, f, err
+	}
+	if err = checkEngines(s.engines); err != nil {
 		return c, f, err
 	}
 	if f, err = s.filter(livePlace); err != nil {

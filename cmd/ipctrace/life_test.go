@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
@@ -408,7 +409,7 @@ func TestKernelRepair(t *testing.T) {
 	const made = 500
 	for _, tier := range kerneltest.Tiers() {
 		t.Run(tier.String(), func(t *testing.T) {
-			tr, err := openTrace(t.Context(), tracer.Config{Tier: tier, RingBytes: os.Getpagesize()}, stream.Filter{}, io.Discard)
+			tr, err := openTrace(t.Context(), tracer.Config{Tier: tier, RingBytes: os.Getpagesize()}, stream.Filter{}, container.Sockets{}, io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -45,7 +45,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	if err != nil {
 		return err
 	}
-	t, err := openTrace(c.Context(), cfg, filter, c.ErrOrStderr())
+	t, err := openTrace(c.Context(), cfg, filter, sel.engines, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 // show picks the sink that fits stdout.
 func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON bool) error {
 	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
-	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI()}
+	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI(), Names: t.containerLabel, Left: t.containerGone}
 	if asJSON {
 		return t.follow(ctx, count, &jsonSink{batch: batch{out: stdout}})
 	}

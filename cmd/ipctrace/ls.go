@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
 	"github.com/ipctrace/ipctrace/internal/view"
@@ -49,7 +50,8 @@ With --kind or --orphans the others are left out in which no object is left.
 ` + sortHelp + `
 
 On a terminal that is too narrow columns are left out; a pipe gets all of them.
-docs/ls.md describes what --json writes.
+docs/ls.md describes what --json writes. Where processes of several containers are in
+one namespace, or of one in the host's, its title says which.
 
 Exit status: 0 done · 2 wrong usage, or no such namespace · 3 it could look into
 none of them.`,
@@ -66,9 +68,12 @@ type lister struct {
 	kinds, namespaces []string
 	orphans, limits   bool
 	sort              string
+	engines           container.Sockets
 
 	only []uint64 // --ns, as inodes; nil: all
 	less order
+
+	names *container.Names // nil: no engine is asked
 }
 
 func (l *lister) add(f *pflag.FlagSet) {
@@ -78,6 +83,7 @@ func (l *lister) add(f *pflag.FlagSet) {
 	f.BoolVar(&l.orphans, "orphans", false, "only objects that are, or may be, orphans")
 	f.BoolVar(&l.limits, "limits", false, "all limits, not only those of which 80 % are used up")
 	f.StringVar(&l.sort, "sort", "ns", "order by this `COLUMN`")
+	addEngines(f, &l.engines)
 }
 
 // complete reads the flags.
@@ -88,6 +94,9 @@ func (l *lister) complete(f *pflag.FlagSet) error {
 		}
 	}
 	if _, err := eachOf("kind", l.kinds, parseKind); err != nil {
+		return err
+	}
+	if err := checkEngines(l.engines); err != nil {
 		return err
 	}
 	inodes, err := eachOf("ns", l.namespaces, parseNamespace)
@@ -111,17 +120,27 @@ func (l *lister) run(c *cobra.Command) error {
 	if err := l.complete(c.Flags()); err != nil {
 		return err
 	}
-	found, err := snapshot.TakeAll(c.Context(), nsresolve.New(snapshot.Options(nsresolve.Options{})))
+	if l.names, err = openNames(l.engines, c.ErrOrStderr()); err != nil {
+		return err
+	}
+	defer l.names.Close()
+	resolver := nsresolve.New(snapshot.Options(nsresolve.Options{ContainerName: nameOf(l.names)}))
+	found, err := snapshot.TakeAll(c.Context(), resolver)
 	if err != nil {
 		return cannot{err}
 	}
+	all := make([]*nsresolve.Namespace, len(found.Namespaces))
+	for i := range all {
+		all[i] = &found.Namespaces[i].Namespace
+	}
+	awaitNames(c.Context(), l.names, resolver, all)
 	if err := l.known(found); err != nil {
 		return err
 	}
 	list := l.choose(found)
 	l.tell(c.ErrOrStderr(), found, list)
 	if asJSON {
-		err = writeJSON(c.OutOrStdout(), jsonListing(found, list))
+		err = writeJSON(c.OutOrStdout(), jsonListing(found, list, l.names))
 	} else {
 		err = l.write(c, list)
 	}
@@ -230,6 +249,7 @@ func (l *lister) write(c *cobra.Command, list []listed) error {
 func (l *lister) row(n *listed) view.ListedNamespace {
 	row := view.ListedNamespace{
 		Processes: len(n.Processes), Objects: n.objects, Filtered: len(l.kinds) > 0 || l.orphans,
+		Containers: labels(containersIn(&n.Namespace.Namespace, l.names)),
 	}
 	row.Namespace.Inode, row.Namespace.Initial, row.Namespace.Label = n.Inode, n.Initial, n.Label
 	for _, pin := range n.Pins {

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ipctrace/ipctrace/internal/container"
+	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/tracer"
@@ -31,6 +33,7 @@ type (
 		QueuesError string               `json:"queues_error"`
 		Limits      map[string]jsonLimit `json:"limits"`
 		Objects     []jsonObject         `json:"objects"`
+		Containers  []*event.Container   `json:"containers"`
 	}
 	jsonNS struct {
 		Inode    uint64 `json:"inode"`
@@ -52,23 +55,23 @@ type (
 	jsonObject view.ListedObject
 )
 
-func jsonListing(found *snapshot.Snapshot, list []listed) jsonList {
+func jsonListing(found *snapshot.Snapshot, list []listed, names *container.Names) jsonList {
 	var clock tracer.Clock
 	out := jsonList{
 		From: jsonTime(clock.Wall(found.From)), To: jsonTime(clock.Wall(found.To)),
 		Unreadable: found.Unreadable, UnreadableFDs: found.UnreadableFDs, Partial: found.Partial, Namespaces: []jsonListed{},
 	}
 	for _, n := range list {
-		out.Namespaces = append(out.Namespaces, jsonListedOf(&n))
+		out.Namespaces = append(out.Namespaces, jsonListedOf(&n, names))
 	}
 	return out
 }
 
-func jsonListedOf(n *listed) jsonListed {
+func jsonListedOf(n *listed, names *container.Names) jsonListed {
 	j := jsonListed{
 		NS:        jsonNS{n.Inode, n.ID, n.Initial, n.Label, notUnicode(n.Label)},
 		Processes: len(n.Processes), Pins: []jsonPin{}, Error: errorText(n.Err), QueuesError: errorText(n.MQ),
-		Limits: map[string]jsonLimit{}, Objects: []jsonObject{},
+		Limits: map[string]jsonLimit{}, Objects: []jsonObject{}, Containers: containersIn(&n.Namespace.Namespace, names),
 	}
 	for _, p := range n.Pins {
 		j.Pins = append(j.Pins, jsonPin{string(p.Kind), p.PID, p.Path, notUnicode(p.Path)})

@@ -36,6 +36,7 @@ func example() jsonList {
 			SEMMNI: known(0, 32000), SEMMNS: known(0, 1024000000), QueuesMax: known(1, 1),
 		},
 	}
+	web.Processes[0].Cgroup = "/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"
 	closed := snapshot.Namespace{
 		Namespace: nsresolve.Namespace{Inode: 4026532900, Label: "sh\u202e[63001]", Processes: make([]nsresolve.Process, 1)},
 		Err:       sysvipc.ErrPrivilege,
@@ -45,7 +46,7 @@ func example() jsonList {
 		about.Object = web.Objects[i].Event()
 		list[0].objects = append(list[0].objects, about)
 	}
-	j := jsonListing(&snapshot.Snapshot{Unreadable: 2}, list)
+	j := jsonListing(&snapshot.Snapshot{Unreadable: 2}, list, nil)
 	j.From, j.To = "2026-07-14T04:33:17.000000123Z", "2026-07-14T04:33:17.020000000Z"
 	return j
 }
@@ -133,7 +134,7 @@ func TestLsQueuesError(t *testing.T) {
 			t.Errorf("%q: %+v", test.kinds, list)
 		}
 	}
-	if j := jsonListedOf(&listed{Namespace: n}); j.QueuesError != "no fsopen" || j.Error != "" {
+	if j := jsonListedOf(&listed{Namespace: n}, nil); j.QueuesError != "no fsopen" || j.Error != "" {
 		t.Errorf("%+v", j)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"strconv"
 
+	"github.com/ipctrace/ipctrace/internal/container"
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/spf13/cobra"
@@ -14,11 +17,12 @@ import (
 
 func newNS() *cobra.Command {
 	var out output
+	var engines container.Sockets
 	command := &cobra.Command{
 		Use:   "ns [PID…]",
 		Short: "IPC namespaces and who is in them; with PIDs: which namespace links differ",
-		Long: `ns lists the IPC namespaces of this machine: who is in each, and what keeps it
-besides processes. With process numbers it shows all namespace links of these
+		Long: `ns lists the IPC namespaces of this machine: who is in each, which containers that
+are, and what keeps it besides processes. With process numbers it shows all namespace links of these
 processes side by side, and which of them differ.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, err := out.isJSON()
@@ -28,26 +32,24 @@ processes side by side, and which of them differ.`,
 			if len(args) > 0 {
 				return showLinks(c, args, asJSON)
 			}
-			return showNamespaces(c, asJSON)
+			return showNamespaces(c, engines, asJSON)
 		},
 	}
 	out.add(command.Flags())
+	addEngines(command.Flags(), &engines)
 	return command
 }
 
 // jsonNamespace is an IPC namespace, for ns --json.
 type jsonNamespace struct {
-	Inode     uint64          `json:"inode"`
-	Initial   bool            `json:"initial"`
-	Label     string          `json:"label"`
-	Container *jsonContainer  `json:"container,omitempty"` // absent: its processes are not all in containers
-	Processes []jsonProcess   `json:"processes"`
-	Pins      []nsresolve.Pin `json:"pins"`
-}
+	Inode     uint64           `json:"inode"`
+	Initial   bool             `json:"initial"`
+	Label     string           `json:"label"`
+	Container *event.Container `json:"container,omitempty"` // absent: its processes are not all in containers
+	Processes []jsonProcess    `json:"processes"`
+	Pins      []nsresolve.Pin  `json:"pins"`
 
-type jsonContainer struct {
-	ID      string `json:"id"`
-	Runtime string `json:"runtime"`
+	Containers []*event.Container `json:"containers"` // that its processes are in: several share it, in the initial one with the host
 }
 
 type jsonProcess struct {
@@ -59,18 +61,32 @@ type jsonProcess struct {
 	Cgroup  string `json:"cgroup"`
 }
 
-func showNamespaces(c *cobra.Command, asJSON bool) error {
-	snapshot, err := nsresolve.New(nsresolve.Options{}).Scan(c.Context())
+func showNamespaces(c *cobra.Command, engines container.Sockets, asJSON bool) error {
+	if err := checkEngines(engines); err != nil {
+		return err
+	}
+	names, err := openNames(engines, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
+	defer names.Close()
+	resolver := nsresolve.New(nsresolve.Options{ContainerName: nameOf(names)})
+	snapshot, err := resolver.Scan(c.Context())
+	if err != nil {
+		return err
+	}
+	all := make([]*nsresolve.Namespace, len(snapshot.Namespaces))
+	for i := range all {
+		all[i] = &snapshot.Namespaces[i]
+	}
+	awaitNames(c.Context(), names, resolver, all)
 	tellHidden(c.ErrOrStderr(), snapshot.Unreadable, snapshot.UnreadableFDs, snapshot.Partial)
 	if asJSON {
-		return writeJSON(c.OutOrStdout(), jsonNamespaces(snapshot.Namespaces))
+		return writeJSON(c.OutOrStdout(), jsonNamespaces(snapshot.Namespaces, names))
 	}
 	rows := make([]view.NamespaceRow, len(snapshot.Namespaces))
 	for i, n := range snapshot.Namespaces {
-		rows[i] = namespaceRow(n)
+		rows[i] = namespaceRow(n, names)
 	}
 	return view.Namespaces(c.OutOrStdout(), rows, view.Options{Color: colored(c.Flags(), c.OutOrStdout())})
 }
@@ -91,9 +107,10 @@ func tellHidden(w io.Writer, processes, descriptors int, partial bool) {
 	}
 }
 
-func namespaceRow(n nsresolve.Namespace) view.NamespaceRow {
+func namespaceRow(n nsresolve.Namespace, names *container.Names) view.NamespaceRow {
 	row := view.NamespaceRow{
 		Namespace: strconv.FormatUint(n.Inode, 10), Label: n.Label, Processes: len(n.Processes), Oldest: "-",
+		Containers: labels(containersIn(&n, names)),
 	}
 	for i, p := range n.Processes {
 		if i == 0 {
@@ -107,12 +124,14 @@ func namespaceRow(n nsresolve.Namespace) view.NamespaceRow {
 	return row
 }
 
-func jsonNamespaces(namespaces []nsresolve.Namespace) []jsonNamespace {
+func jsonNamespaces(namespaces []nsresolve.Namespace, names *container.Names) []jsonNamespace {
 	out := []jsonNamespace{}
 	for _, n := range namespaces {
 		j := jsonNamespace{Inode: n.Inode, Initial: n.Initial, Label: n.Label, Processes: []jsonProcess{}, Pins: n.Pins}
+		j.Containers = containersIn(&n, names)
 		if n.Container != nil {
-			j.Container = &jsonContainer{ID: n.Container.ID, Runtime: n.Container.Runtime}
+			named := stream.Contained(*n.Container, names)
+			j.Container = &named
 		}
 		for _, p := range n.Processes {
 			j.Processes = append(j.Processes, jsonProcess{

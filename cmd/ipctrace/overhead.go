@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/tracer"
 	"golang.org/x/sys/unix"
@@ -93,7 +94,7 @@ func measureOverhead(ctx context.Context) (*overhead, error) {
 // tracedRound is the time of each sort of call while they are traced, and the CPU
 // time of whoever reads and writes the events.
 func tracedRound(ctx context.Context, absent func()) (calls [2]float64, reader float64, err error) {
-	t, err := openTrace(ctx, tracer.Config{}, stream.Filter{}, io.Discard)
+	t, err := openTrace(ctx, tracer.Config{}, stream.Filter{}, container.Sockets{}, io.Discard)
 	if err != nil {
 		return calls, 0, err
 	}

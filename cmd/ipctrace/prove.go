@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/stream"
@@ -121,7 +122,7 @@ func experiment(c *cobra.Command, tier tracer.Tier) (p *proof, err error) {
 	if cfg.Namespaces, err = p.namespaces(); err != nil {
 		return nil, err
 	}
-	t, err := openTrace(ctx, cfg, stream.Filter{}, c.ErrOrStderr())
+	t, err := openTrace(ctx, cfg, stream.Filter{}, container.Sockets{}, c.ErrOrStderr())
 	if ctx.Err() != nil {
 		return nil, errInterrupted
 	}

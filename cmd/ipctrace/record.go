@@ -98,7 +98,7 @@ func (r *recorder) trace(c *cobra.Command, traced tracer.Config, filter stream.F
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTrace(c.Context(), traced, filter, r.stderr)
+	t, err := openTrace(c.Context(), traced, filter, r.sel.engines, r.stderr)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}

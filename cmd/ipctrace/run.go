@@ -120,7 +120,7 @@ func (r *runner) run(c *cobra.Command, args []string) error {
 	}
 	defer out.Close()
 	limit := memlock()
-	t, err := openTrace(c.Context(), cfg, filter, c.ErrOrStderr())
+	t, err := openTrace(c.Context(), cfg, filter, r.sel.engines, c.ErrOrStderr())
 	if c.Context().Err() != nil {
 		return errNotBegun
 	}

@@ -130,7 +130,7 @@ func (s *server) delayOf(output string) func(boot int64) {
 }
 
 func (s *server) openTrace(ctx context.Context) (err error) {
-	s.trace, err = openTrace(ctx, tracer.Config{Tier: s.plan.tier, RingBytes: s.plan.ring}, s.plan.filter, s.stderr)
+	s.trace, err = openTrace(ctx, tracer.Config{Tier: s.plan.tier, RingBytes: s.plan.ring}, s.plan.filter, s.cfg.Containers, s.stderr)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"github.com/ipctrace/ipctrace/internal/stream"
@@ -31,6 +32,8 @@ type serveConfig struct {
 	Drain    time.Duration `yaml:"drain"`
 	Metrics  metricsConfig `yaml:"metrics"`
 	Record   logFlags      `yaml:"record"`
+
+	Containers container.Sockets `yaml:"containers"`
 
 	file string // its name; "": there is none
 	text []byte
@@ -66,6 +69,7 @@ func (s *serveConfig) add(f *pflag.FlagSet) {
 	s.Filters.addPlaces(f, "INODE|self|host|pid:N")
 	s.Filters.addCalls(f)
 	addHooks(f, &s.Hooks, &s.Buffer)
+	addEngines(f, &s.Containers)
 	f.StringVar(&s.Metrics.Listen, "listen", s.Metrics.Listen, "serve metrics and health on this `ADDRESS`; empty: do not")
 	f.StringVar(&s.Metrics.WebConfig, "web-config", "", "TLS and passwords for that: a web configuration `FILE` as Prometheus has it")
 	f.IntVar(&s.Metrics.MaxNamespaces, "max-namespaces", s.Metrics.MaxNamespaces, "`N` namespaces have series of their own; the rest is \"other\"")
@@ -78,6 +82,7 @@ func (s *serveConfig) add(f *pflag.FlagSet) {
 var keys = map[string]string{
 	"listen": "metrics.listen", "web-config": "metrics.web_config", "max-namespaces": "metrics.max_namespaces", "survey": "metrics.survey",
 	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer",
+	"docker": "containers.docker", "cri": "containers.cri",
 	"kind": "filters.kind", "event": "filters.event", "ns": "filters.ns", "no-host": "filters.no_host",
 	"pid": "filters.pid", "uid": "filters.uid", "comm": "filters.comm", "container": "filters.container",
 	"rotate-size": "record.rotate_size", "rotate-time": "record.rotate_time", "keep": "record.keep", "compress": "record.compress",
@@ -227,7 +232,7 @@ func (s *serveConfig) check() (*plan, error) {
 	if err := s.Filters.complete(s.given); err != nil {
 		return nil, err
 	}
-	sel := selection{filters: s.Filters, hooks: s.Hooks, buffer: s.Buffer}
+	sel := selection{filters: s.Filters, hooks: s.Hooks, buffer: s.Buffer, engines: s.Containers}
 	traced, filter, err := sel.config()
 	if err != nil {
 		return nil, err
@@ -275,5 +280,6 @@ func (s *serveConfig) same(other *serveConfig) (differs []string) {
 	note("drain", s.Drain == other.Drain)
 	note("metrics", s.Metrics == other.Metrics)
 	note("record", s.Record == other.Record)
+	note("containers", s.Containers == other.Containers)
 	return differs
 }

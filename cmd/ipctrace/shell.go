@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/internal/sysvipc"
@@ -24,7 +25,7 @@ import (
 // and the events of the whole machine between its lines.
 func proveShell(c *cobra.Command, tier tracer.Tier) error {
 	stderr := c.ErrOrStderr()
-	t, err := openTrace(c.Context(), tracer.Config{Tier: tier}, stream.Filter{}, stderr)
+	t, err := openTrace(c.Context(), tracer.Config{Tier: tier}, stream.Filter{}, container.Sockets{}, stderr)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
@@ -29,6 +30,7 @@ import (
 type trace struct {
 	tracer    *tracer.Tracer
 	resolver  *nsresolve.Resolver
+	names     *container.Names // nil: no engine is asked
 	stream    *stream.Stream
 	looks     *looks
 	flush     func() error  // shows what was written so far
@@ -63,15 +65,26 @@ func collectAfter(percent int) {
 
 // openTrace attaches, then looks what there is, and says on stderr that nothing
 // made from now on is missed.
-func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, stderr io.Writer) (*trace, error) {
+func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, engines container.Sockets, stderr io.Writer) (_ *trace, err error) {
+	names, err := openNames(engines, stderr)
+	if err != nil {
+		return nil, err
+	}
 	t := &trace{
-		resolver:  nsresolve.New(snapshot.Options(nsresolve.Options{ForeignPIDs: !initialPIDs()})),
+		names:     names,
+		resolver:  nsresolve.New(snapshot.Options(nsresolve.Options{ForeignPIDs: !initialPIDs(), ContainerName: nameOf(names)})),
 		inventory: inventory.New(inventory.Limits{}),
 	}
+	defer func() {
+		if err != nil {
+			_ = t.Close()
+		}
+	}()
 	t.stream = stream.New(t.resolver, filter, t.inventory)
+	t.stream.NameContainers(names)
 	t.looks = newLooks(t.resolver)
 	t.flush = func() error { return nil }
-	cfg.Idle = t.idle
+	cfg.Idle, cfg.Cgroup = t.idle, t.noteCgroup
 	t.strangers = cfg.Follow
 	var preparing sync.WaitGroup
 	defer preparing.Wait()
@@ -81,16 +94,16 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, std
 	// A collector that marks the kernel's types again and again has one CPU of two.
 	collectAfter(startGC)
 	defer collectAfter(traceGC)
-	var err error
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
 	}
+	preparing.Go(func() { _ = t.resolver.ReadCgroups(ctx) }) // those made from now on are told
 	t.stream.BeginLook()
 	if err := t.looks.open(ctx); err != nil {
-		t.tracer.Close()
 		return nil, err
 	}
 	found := t.looks.pending
+	askNames(names, found)
 	t.looks.always = t.tracer.Tier() == tracer.Syscall
 	t.start = t.describe(found)
 	partial := ""
@@ -478,4 +491,10 @@ func (t *trace) label(inode uint64) string {
 }
 
 // Close frees the tracer.
-func (t *trace) Close() error { return t.tracer.Close() }
+func (t *trace) Close() error {
+	var err error
+	if t.tracer != nil {
+		err = t.tracer.Close()
+	}
+	return errors.Join(err, t.names.Close())
+}

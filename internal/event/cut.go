@@ -43,7 +43,7 @@ func (e *Event) cutWords() {
 	cut(maxWord, &e.Observed)
 	cut(maxWord, &e.Cause)
 	if e.Container != nil {
-		cut(maxWord, &e.Container.ID, &e.Container.Runtime)
+		e.Container.cutWords()
 	}
 	if e.History != nil {
 		cut(maxWord, &e.History.First)
@@ -57,6 +57,11 @@ func (e *Event) cutWords() {
 	if e.Stop != nil {
 		cut(maxWord, &e.Stop.Reason)
 	}
+}
+
+func (c *Container) cutWords() {
+	cut(maxWord, &c.ID, &c.Runtime, &c.Pod, &c.PodNamespace)
+	cut(maxPath, &c.Name, &c.Image)
 }
 
 func (s *Start) cutWords() {

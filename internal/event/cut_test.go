@@ -13,7 +13,7 @@ func longest(name string) int {
 	switch name[strings.LastIndexByte(name, '.')+1:] {
 	case "Comm", "ParentComm":
 		return 16
-	case "Label", "Name", "Cgroup", "File", "Gaps":
+	case "Label", "Name", "Cgroup", "File", "Gaps", "Image":
 		return 4096 + 256
 	case "Filters":
 		return 192 << 10

@@ -179,10 +179,15 @@ type Process struct {
 	Followed   bool   `json:"followed"`  // it is of the tree that "ipctrace run" follows
 }
 
-// Container is the caller's, when its cgroup says so.
+// Container is the caller's, when its cgroup says so. What only its engine knows is
+// "" where that was not asked, has not answered yet, or does not say.
 type Container struct {
-	ID      string `json:"id"`
-	Runtime string `json:"runtime"`
+	ID           string `json:"id"`
+	Runtime      string `json:"runtime"`
+	Name         string `json:"name"`
+	Image        string `json:"image"` // as it was named when the container was made
+	Pod          string `json:"pod"`
+	PodNamespace string `json:"pod_namespace"` // of Kubernetes
 }
 
 // History is what was told before of an object or namespace that is there. The
@@ -284,4 +289,7 @@ type Stop struct {
 	Written   uint64 `json:"written"`  // of delivered, in this stream
 	Found     uint64 `json:"found"`    // events that were not delivered but found out (Observed)
 	Dropped   uint64 `json:"dropped"`  // of both, lost on the way to this stream ([StageOutput])
+	// CgroupsLost is how many cgroups were made that the kernel could not tell of, so that
+	// events may be without the path and the container; not written where there are none.
+	CgroupsLost uint64 `json:"cgroups_lost"`
 }

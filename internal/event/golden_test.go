@@ -388,7 +388,7 @@ var session = []example{
 			e.NS = docker()
 			e.Object = jobs("O_RDWR", "O_CREAT")
 			e.Process = postgres()
-			e.Container = &event.Container{ID: container, Runtime: "docker"}
+			e.Container = &event.Container{ID: container, Runtime: "docker", Name: "db", Image: "postgres:17"}
 			e.Syscall, e.ABI = "mq_open", "x86_64"
 		}),
 		`{"v":1,"seq":20,"time":"2026-07-14T04:33:24.000000123Z","boot_ns":3607000000000,"event":"object.create",` +
@@ -397,7 +397,7 @@ var session = []example{
 			`"uid":999,"gid":999},"process":{"pid":4711,"tid":4711,"ns_pid":1,"ppid":4690,"uid":999,"gid":999,"comm":"postgres",` +
 			`"parent_comm":"containerd-shim","cgroup_id":7345,` +
 			`"cgroup":"/system.slice/docker-4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970.scope"},` +
-			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker"},` +
+			`"container":{"id":"4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970","runtime":"docker","name":"db","image":"postgres:17"},` +
 			`"syscall":"mq_open","abi":"x86_64"}`,
 	},
 	{

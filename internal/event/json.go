@@ -201,6 +201,10 @@ func (p *Process) fields(o *object) {
 func (c *Container) fields(o *object) {
 	o.text(`,"id":`, c.ID) // nsresolve takes no other for an id
 	o.text(`,"runtime":`, c.Runtime)
+	o.known(`,"name":`, c.Name)
+	o.known(`,"image":`, c.Image)
+	o.known(`,"pod":`, c.Pod)
+	o.known(`,"pod_namespace":`, c.PodNamespace)
 }
 
 func (h *History) fields(o *object) {
@@ -286,6 +290,9 @@ func (s *Stop) fields(o *object) {
 	o.uint(`,"written":`, s.Written)
 	o.uint(`,"found":`, s.Found)
 	o.uint(`,"dropped":`, s.Dropped)
+	if s.CgroupsLost > 0 {
+		o.uint(`,"cgroups_lost":`, s.CgroupsLost)
+	}
 }
 
 func (s *Seal) fields(o *object) {

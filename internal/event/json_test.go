@@ -119,6 +119,7 @@ func TestNames(t *testing.T) {
 		"process.parent_comm": "string", "process.cgroup_id": "number", "process.cgroup": "string",
 		"process.followed": "bool",
 		"container":        "object", "container.id": "string", "container.runtime": "string",
+		"container.name": "string", "container.image": "string", "container.pod": "string", "container.pod_namespace": "string",
 		"syscall": "string", "abi": "string",
 		"history": "object", "history.first": "string", "history.time": "string", "history.boot_ns": "number",
 		"history.marked": "string", "history.opens": "number", "history.last_user": "object",
@@ -133,7 +134,7 @@ func TestNames(t *testing.T) {
 		"start.log.torn.bytes": "number", "start.log.torn.sha256": "string",
 		"stop": "object", "stop.reason": "string", "stop.produced": "number", "stop.delivered": "number",
 		"stop.lost": "number", "stop.skipped": "number", "stop.filtered": "number", "stop.written": "number",
-		"stop.found": "number", "stop.dropped": "number",
+		"stop.found": "number", "stop.dropped": "number", "stop.cgroups_lost": "number",
 		"seal": "object", "seal.first": "number", "seal.last": "number", "seal.late": "bool", "seal.crcs": "string",
 		"seal.key": "string", "seal.hash": "string", "seal.signature": "string", "seal.crc": "string",
 	}
@@ -366,7 +367,7 @@ func checkForeign(t *testing.T, text string) {
 		From:      &event.Namespace{Label: text},
 		Object:    &event.Object{Kind: "mq", Name: text},
 		Process:   &event.Process{Comm: text, ParentComm: text, Cgroup: text},
-		Container: &event.Container{ID: strings.ToValidUTF8(text, ""), Runtime: "docker"},
+		Container: &event.Container{ID: strings.ToValidUTF8(text, ""), Runtime: "docker", Name: strings.ToValidUTF8(text, "")},
 	}
 	checkLine(t, e)
 	line := e.AppendJSON(nil)
@@ -629,7 +630,7 @@ func FuzzAppendJSON(f *testing.F) {
 			}
 		}
 		if has&8 != 0 {
-			e.Container = &event.Container{ID: valid, Runtime: valid}
+			e.Container = &event.Container{ID: valid, Runtime: valid, Name: valid, Image: valid, Pod: valid, PodNamespace: valid}
 		}
 		if has&16 != 0 {
 			e.Lost = &event.Lost{Count: wide, From: e.Time, To: e.Time, AtMost: has&1 != 0}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,6 +26,28 @@ func (k *Key) UnmarshalText(text []byte) error {
 	}
 	*k = Key(uint32(n))
 	return nil
+}
+
+// Called is what its engine calls the container: "db", of a pod "db-0/postgres"; "" where
+// that is not known.
+func (c *Container) Called() string {
+	if c.Pod == "" || c.Name == "" {
+		return cmp.Or(c.Name, c.Pod)
+	}
+	return c.Pod + "/" + c.Name
+}
+
+// Label is a short name: "docker:db", "docker:4f797c539e6c" where that is not known.
+func (c *Container) Label() string {
+	const digits = 64 // of an id that is no name
+	name := cmp.Or(c.Called(), c.ID)
+	if name == c.ID && len(name) == digits {
+		name = name[:12]
+	}
+	if c.Runtime == "" { // a log can lack it
+		return name
+	}
+	return c.Runtime + ":" + name
 }
 
 // Mode is the permission bits of an object. In JSON "0644".

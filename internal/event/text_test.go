@@ -262,3 +262,20 @@ func TestTypesAreOfObjectsOrNamespaces(t *testing.T) {
 		t.Error("a loss is about something")
 	}
 }
+
+func TestContainerLabel(t *testing.T) {
+	id := strings.Repeat("4f797c53", 8)
+	for want, c := range map[string]event.Container{
+		"docker:4f797c534f79":     {ID: id, Runtime: "docker"},
+		"4f797c534f79":            {ID: id},
+		"lxc:web":                 {ID: "web", Runtime: "lxc"},
+		"docker:db":               {ID: id, Runtime: "docker", Name: "db"},
+		"containerd:db-0":         {ID: id, Runtime: "containerd", Pod: "db-0", PodNamespace: "default"},
+		"cri-o:db-0/postgres":     {ID: id, Runtime: "cri-o", Pod: "db-0", Name: "postgres"},
+		"systemd-nspawn:machine1": {ID: "machine1", Runtime: "systemd-nspawn", Image: "x"},
+	} {
+		if got := c.Label(); got != want {
+			t.Errorf("%+v: %q, want %q", c, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -233,4 +234,38 @@ func TestRelabel(t *testing.T) {
 		labels = append(labels, n.Label)
 	}
 	check(t, labels, []string{"first", "better", "other"})
+}
+
+// TestContainers: those whose processes call in a namespace, each once, by its last name;
+// not those that make a queue in it as a file.
+func TestContainers(t *testing.T) {
+	v := New(Limits{})
+	of := func(id, name string) *event.Container { return &event.Container{ID: id, Runtime: "docker", Name: name} }
+	call := func(of event.Type, kind, syscall string, c *event.Container) {
+		id := int32(1)
+		v.Apply(&event.Event{
+			Event: of, NS: &event.Namespace{Inode: 1, Gen: 1}, Object: &event.Object{Kind: kind, ID: &id, Name: "/q"},
+			Syscall: syscall, Process: &event.Process{PID: 1}, Container: c,
+		})
+	}
+	call(event.ObjectCreate, "msg", "msgget", of("a", ""))
+	call(event.ObjectOpen, "msg", "msgget", nil)
+	call(event.ObjectFail, "sem", "semget", of("b", "b"))
+	call(event.ObjectOpen, "msg", "msgget", of("a", "A"))
+	call(event.ObjectCreate, "mq", "openat", of("c", ""))
+	call(event.ObjectCreate, "mq", "mq_open", of("d", ""))
+	call(event.ObjectRemove, "msg", "msgctl", of("e", ""))
+	var got []string
+	for _, c := range v.Namespaces()[0].Containers {
+		got = append(got, c.ID+c.Name)
+	}
+	if want := []string{"aA", "bb", "d"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for i := range 2 * MaxContainers {
+		call(event.ObjectOpen, "msg", "msgget", of(fmt.Sprint(i), ""))
+	}
+	if n := len(v.Namespaces()[0].Containers); n != MaxContainers {
+		t.Errorf("%d kept", n)
+	}
 }

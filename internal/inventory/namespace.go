@@ -10,11 +10,16 @@ import (
 // namespace whose Processes says so had at least as many.
 const MaxProcesses = 1024
 
+// MaxContainers is how many of the containers are told apart whose processes call in one
+// namespace.
+const MaxContainers = 64
+
 // Namespace is what is known of an IPC namespace.
 type Namespace struct {
 	event.Namespace
-	First, Last time.Time // events seen
-	Processes   int       // different pids seen calling; see MaxProcesses
+	First, Last time.Time          // events seen
+	Processes   int                // different pids seen calling; see MaxProcesses
+	Containers  []*event.Container // whose processes were seen calling, the first one first; see MaxContainers
 
 	Existing bool             // it was there, and its birth was not seen
 	Born     time.Time        // zero: not seen
@@ -75,12 +80,30 @@ func (n *Namespace) count(e *event.Event) {
 	default:
 		return
 	}
+	n.contain(e)
 	if e.Process != nil && n.Processes < MaxProcesses {
 		if n.callers == nil {
 			n.callers = make(map[uint32]struct{})
 		}
 		n.callers[e.Process.PID] = struct{}{}
 		n.Processes = len(n.callers)
+	}
+}
+
+// contain notes which container a call came from. A queue that was made as a file need
+// not be of the caller's namespace.
+func (n *Namespace) contain(e *event.Event) {
+	if e.Container == nil || e.Object != nil && e.Object.Kind == mq && e.Syscall != "mq_open" {
+		return
+	}
+	for i, c := range n.Containers {
+		if c.ID == e.Container.ID {
+			n.Containers[i] = e.Container // it may have got a name
+			return
+		}
+	}
+	if len(n.Containers) < MaxContainers {
+		n.Containers = append(n.Containers, e.Container)
 	}
 }
 

@@ -3,6 +3,7 @@ package stream
 import (
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
@@ -59,12 +60,29 @@ func (s *Stream) cgroup(t *tracer.Event) *cgroup {
 	}
 	path, _ := s.resolver.Cgroup(t.CgroupID, int(t.PID))
 	known.asked = t.Boot
-	if known.id == t.CgroupID && known.path == path {
-		return known
+	if known.id != t.CgroupID || known.path != path {
+		known.id, known.path, known.container = t.CgroupID, path, nil
+		if c, ok := nsresolve.ParseCgroup(path); ok {
+			known.container = &event.Container{ID: c.ID, Runtime: c.Runtime}
+		}
 	}
-	known.id, known.path, known.container = t.CgroupID, path, nil
-	if c, ok := nsresolve.ParseCgroup(path); ok {
-		known.container = &event.Container{ID: c.ID, Runtime: c.Runtime}
-	}
+	known.container = s.called(known.container)
 	return known
+}
+
+// called is a container with what its engine says of it. Events that were told keep
+// what they have.
+func (s *Stream) called(c *event.Container) *event.Container {
+	if c == nil || s.names == nil {
+		return c
+	}
+	return shared(&c, Contained(nsresolve.Container{ID: c.ID, Runtime: c.Runtime}, s.names))
+}
+
+// Contained is a container in the words of the contract, with what is known of it by now.
+func Contained(c nsresolve.Container, names *container.Names) event.Container {
+	info, _ := names.Of(c.ID, c.Runtime)
+	return event.Container{
+		ID: c.ID, Runtime: c.Runtime, Name: info.Name, Image: info.Image, Pod: info.Pod, PodNamespace: info.PodNamespace,
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/nsresolve"
@@ -35,6 +36,7 @@ type Stream struct {
 	room      event.Room     // of the last of them
 	parts     parts
 	alive     func(id, inode uint64) (bool, error)
+	names     *container.Names
 
 	seq, written, filtered, found uint64
 	late                          uint64 // of found: not of what is there, but of what happened
@@ -49,13 +51,16 @@ func New(r Resolver, f Filter, known *inventory.Inventory) *Stream {
 // is numbered from 1, and told anew what is there, but knows which namespaces had an
 // inode number before. The inventory is to be empty, and a look to begin at once.
 func (s *Stream) Renew(f Filter, known *inventory.Inventory) *Stream {
-	next := &Stream{resolver: s.resolver, filter: f, inventory: known, spaces: s.spaces, clock: s.clock, alive: s.alive}
+	next := &Stream{resolver: s.resolver, filter: f, inventory: known, spaces: s.spaces, clock: s.clock, alive: s.alive, names: s.names}
 	for inode, p := range next.spaces {
 		p.born, p.found = 0, false // what the first look shows is told
 		next.spaces[inode] = p
 	}
 	return next
 }
+
+// NameContainers has containers be called what these names say, from when they do.
+func (s *Stream) NameContainers(n *container.Names) { s.names = n }
 
 // Written is how many events of the kernel the stream has let through.
 func (s *Stream) Written() uint64 { return s.written }
@@ -126,6 +131,7 @@ func (s *Stream) Stop(at time.Time, boot time.Duration, reason string, stats tra
 	stop := &event.Stop{
 		Reason: reason, Produced: stats.Produced, Delivered: stats.Delivered, Lost: stats.Lost,
 		Skipped: stats.Skipped, Filtered: s.filtered, Written: s.written, Found: s.found,
+		CgroupsLost: stats.CgroupsLost,
 	}
 	return s.number(&event.Event{Event: event.TraceStop, Time: at, BootNS: int64(boot), Stop: stop})
 }

@@ -117,7 +117,7 @@ func namespaceRows(inv *inventory.Inventory, st Status, columns, room int, opts 
 	var rows []row
 	for i, block := range blocks {
 		if width(block[0].text) > columns {
-			block[0].text = namespaceTitleShort(shown.of[i].Namespace)
+			block[0].text = namespaceTitleShort(shown.of[i].Namespace, opts)
 		}
 		rows = append(append(rows, row{}), block...)
 	}

@@ -206,6 +206,10 @@ func stopText(s *event.Stop) string {
 	if s.Found > 0 {
 		found = fmt.Sprintf(", %d found out", s.Found)
 	}
-	return fmt.Sprintf("%s: %s, %d written%s, %d filtered, %s",
-		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, found, s.Filtered, losses(s.Lost, s.Skipped))
+	cgroups := ""
+	if s.CgroupsLost > 0 {
+		cgroups = fmt.Sprintf("; %s not told of: containers may lack", count(s.CgroupsLost, "new cgroup"))
+	}
+	return fmt.Sprintf("%s: %s, %d written%s, %d filtered, %s%s",
+		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, found, s.Filtered, losses(s.Lost, s.Skipped), cgroups)
 }

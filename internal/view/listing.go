@@ -14,11 +14,13 @@ type ListedNamespace struct {
 	Namespace event.Namespace
 	Processes int
 	Pins      []string // what keeps it besides processes
-	Err       string   // why it could not be looked into; "" when it could
-	Note      string   // what is missing from it, and why
-	Limits    []Limit
-	Objects   []ListedObject
-	Filtered  bool // Objects may not be all
+
+	Containers []string // that processes in it are in
+	Err        string   // why it could not be looked into; "" when it could
+	Note       string   // what is missing from it, and why
+	Limits     []Limit
+	Objects    []ListedObject
+	Filtered   bool // Objects may not be all
 }
 
 // ListedObject is an object as the kernel's list has it.
@@ -93,6 +95,9 @@ func listedTitle(n ListedNamespace) string {
 		parts = append(parts, Safe(n.Namespace.Label, 2*maxLabel))
 	}
 	parts = append(parts, count(n.Processes, "process"))
+	if shared := sharedBy(n.Namespace.Initial, n.Containers); shared != "" {
+		parts = append(parts, shared)
+	}
 	if len(n.Pins) > 0 {
 		parts = append(parts, "kept by "+pinsText(n.Pins))
 	}
@@ -100,6 +105,33 @@ func listedTitle(n ListedNamespace) string {
 		parts = append(parts, "no objects")
 	}
 	return strings.Join(parts, " · ")
+}
+
+// sharedBy says which containers share a namespace, "" where they do not: in the initial
+// one, with the host.
+func sharedBy(initial bool, containers []string) string {
+	switch {
+	case initial && len(containers) > 0:
+		return "shared by the host and " + sharedText(containers)
+	case len(containers) > 1:
+		return "shared by " + sharedText(containers)
+	}
+	return ""
+}
+
+// maxShared is how many containers are named: a host can have hundreds in one.
+const maxShared = 4
+
+func sharedText(containers []string) string {
+	shown := make([]string, min(len(containers), maxShared))
+	for i := range shown {
+		shown[i] = Safe(containers[i], maxLabel)
+	}
+	text := strings.Join(shown, ", ")
+	if more := len(containers) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // maxPins is how many are named: runtimes of containers can hold dozens.

@@ -14,6 +14,8 @@ type NamespaceRow struct {
 	Threads   int
 	Oldest    string
 	Pins      []string // what keeps it besides processes
+
+	Containers []string // that processes in it are in
 }
 
 // Namespaces writes a table of namespaces.
@@ -27,10 +29,10 @@ func Namespaces(w io.Writer, rows []NamespaceRow, opts Options) error {
 		cells[i] = []string{
 			Safe(r.Namespace, Whole), orNone(Safe(r.Label, 2*maxLabel)),
 			strconv.Itoa(r.Processes), strconv.Itoa(r.Threads),
-			orNone(Safe(r.Oldest, Whole)), orNone(strings.Join(pins, ", ")),
+			orNone(Safe(r.Oldest, Whole)), orNone(sharedText(r.Containers)), orNone(strings.Join(pins, ", ")),
 		}
 	}
-	return writeGrid(w, []string{"NAMESPACE", "LABEL", "PROCESSES", "THREADS", "OLDEST", "PINS"}, cells, opts,
+	return writeGrid(w, []string{"NAMESPACE", "LABEL", "PROCESSES", "THREADS", "OLDEST", "CONTAINERS", "PINS"}, cells, opts,
 		func(int) style { return normal })
 }
 

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -28,5 +29,20 @@ func TestLinks(t *testing.T) {
 		golden(t, name, rendered(t, func(w *bytes.Buffer) error {
 			return Links(w, []string{"A: bash[49265]", "B: b\x1bsh[62293]"}, rows, opts)
 		}))
+	}
+}
+
+func TestShared(t *testing.T) {
+	few, many := []string{"docker:a\x1b", "podman:b"}, strings.Split("abcdefg", "")
+	for _, test := range []struct {
+		initial    bool
+		containers []string
+		want       string
+	}{
+		{false, nil, ""}, {false, few[:1], ""}, {true, nil, ""},
+		{false, few, `shared by docker:a\x1b, podman:b`}, {true, few[:1], `shared by the host and docker:a\x1b`},
+		{false, many, "shared by a, b, c, d and 3 more"},
+	} {
+		check(t, sharedBy(test.initial, test.containers), test.want)
 	}
 }

@@ -75,7 +75,7 @@ func session() []*event.Event {
 	hostile := call(5, event.ObjectCreate, hostileNS(), shm(1, 0, 7372800, owner(666)), 70001, "\x1b]0;x\a\n🌍e\u0301\xff")
 	hostile.Process.NSPID = 1
 	hostile.ABI = "i386"
-	hostile.Container = &event.Container{ID: "3f2a9c0b1d2e4f5a6b7c", Runtime: "docker"}
+	hostile.Container = &event.Container{ID: "3f2a9c0b1d2e4f5a6b7c8d9e0f1a2b3c4d5e6f7081920a1b2c3d4e5f60718293", Runtime: "docker"}
 	failed := call(6.5, event.ObjectFail, hostNS(), sem(-1, 0x77, 1, nil), 900, "fakeroot")
 	failed.Errno = "EEXIST"
 	return []*event.Event{

@@ -181,13 +181,13 @@ func (t table) objectCells(o *inventory.Object, cut cuts) []string {
 		id = strconv.Itoa(int(o.ID))
 	}
 	return []string{
-		Safe(o.Kind, maxWord), id, keyText(o.Kind, o.Key, o.Name, cut.name), stateText(o), owner, mode, size,
-		makerText(o, cut.maker), t.ageText(o), strconv.FormatUint(o.Opens, 10),
+		Safe(o.Kind, maxWord), id, keyText(o.Kind, o.Key, o.Name, cut.name), t.stateText(o), owner, mode, size,
+		t.makerText(o, cut.maker), t.ageText(o), strconv.FormatUint(o.Opens, 10),
 	}
 }
 
 // stateText is what is known of an object's life, in a word or two.
-func stateText(o *inventory.Object) string {
+func (t table) stateText(o *inventory.Object) string {
 	switch {
 	case !o.Removed.IsZero() && o.Cause == "":
 		return "gone"
@@ -197,6 +197,8 @@ func stateText(o *inventory.Object) string {
 		return "marked"
 	case o.Existing:
 		return "before"
+	case o.Container != nil && o.Maker != nil && t.opts.Left != nil && t.opts.Left(o.Maker):
+		return "container gone"
 	case o.Maker != nil:
 		return "new"
 	}
@@ -218,17 +220,15 @@ func (t table) ageText(o *inventory.Object) string {
 	return "≥" + ageText(t.now.Sub(o.First))
 }
 
-// makerText is "ipcmk[123]", in a container "0123456789ab/ipcmk[123]". Where that
-// is too wide the process is what stays, and of its name a part.
-func makerText(o *inventory.Object, max int) string {
-	const idPrefix = 12 // what docker and its like show
+// makerText is "ipcmk[123]", in a container "docker:db/ipcmk[123]". Where that is too
+// wide the process is what stays, and of its name a part.
+func (t table) makerText(o *inventory.Object, max int) string {
 	if o.Maker == nil {
 		return userText(o, max)
 	}
 	text := callerText(o.Maker)
 	if o.Container != nil && o.Container.ID != "" {
-		id := o.Container.ID
-		text = Safe(id[:min(len(id), idPrefix)], maxLabel) + "/" + text
+		text = Safe(t.opts.nameOf(o.Container), maxLabel) + "/" + text
 	}
 	if width(text) <= max {
 		return text

@@ -61,17 +61,17 @@ func TestManyProcesses(t *testing.T) {
 func TestMakerText(t *testing.T) {
 	o := &inventory.Object{
 		Maker:     &event.Process{PID: 70001, NSPID: 1, Comm: "nginx-worker\x1b"},
-		Container: &event.Container{ID: "3f2a9c0b1d2e4f5a6b7c"},
+		Container: &event.Container{ID: "3f2a9c0b1d2e" + strings.Repeat("0", 52), Runtime: "docker"},
 	}
 	for max, want := range map[int]string{
-		Whole: `3f2a9c0b1d2e/nginx-worker\x1b[70001/1]`,
-		38:    `3f2a9c0b1d2e/nginx-worker\x1b[70001/1]`,
-		37:    `nginx-worker\x1b[70001]`,
+		Whole: `docker:3f2a9c0b1d2e/nginx-worker\x1b[70001/1]`,
+		45:    `docker:3f2a9c0b1d2e/nginx-worker\x1b[70001/1]`,
+		44:    `nginx-worker\x1b[70001]`,
 		20:    `nginx-worker…[70001]`,
 		8:     `…[70001]`,
 		2:     `[70001]`, // the pid is never cut
 	} {
-		check(t, makerText(o, max), want)
+		check(t, table{}.makerText(o, max), want)
 	}
 }
 

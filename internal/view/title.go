@@ -9,20 +9,29 @@ import (
 )
 
 func namespaceTitle(n *inventory.Namespace, opts Options) string {
-	return "IPC namespace " + titleParts(n, bornText(n, opts), " seen calling") + namespaceTally(n) + lastFailure(n)
+	return "IPC namespace " + titleParts(n, bornText(n, opts), " seen calling", opts.nameOf) + namespaceTally(n) + lastFailure(n)
 }
 
 // namespaceTitleShort has the same facts but for failures, when there are none,
 // and for who made the namespace.
-func namespaceTitleShort(n *inventory.Namespace) string {
+func namespaceTitleShort(n *inventory.Namespace, opts Options) string {
 	before := ""
 	if n.Existing {
 		before = "before"
 	}
-	return titleParts(n, before, "") + strings.Replace(namespaceTally(n), ", 0 failed", "", 1)
+	return titleParts(n, before, "", opts.nameOf) + strings.Replace(namespaceTally(n), ", 0 failed", "", 1)
 }
 
-func titleParts(n *inventory.Namespace, born, calling string) string {
+// containersOf are the labels of those seen calling.
+func containersOf(n *inventory.Namespace, name func(*event.Container) string) []string {
+	labels := make([]string, len(n.Containers))
+	for i, c := range n.Containers {
+		labels[i] = name(c)
+	}
+	return labels
+}
+
+func titleParts(n *inventory.Namespace, born, calling string, name func(*event.Container) string) string {
 	parts := n.String() + " · "
 	if n.Label != "" {
 		parts += Safe(n.Label, maxLabel) + " · "
@@ -32,6 +41,9 @@ func titleParts(n *inventory.Namespace, born, calling string) string {
 	}
 	if n.Processes == 0 && n.Existing {
 		return parts
+	}
+	if shared := sharedBy(n.Initial, containersOf(n, name)); shared != "" {
+		parts += shared + " · "
 	}
 	processes := count(n.Processes, "process")
 	if n.Processes >= inventory.MaxProcesses {

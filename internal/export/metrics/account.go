@@ -18,6 +18,7 @@ var (
 	pending  = desc("events_pending", "Events that are in the ring buffer.")
 	lost     = desc("events_lost_total", "Events lost, by where: for want of room in the kernel's ring buffer (ring), or on the way to an output.", "stage", "reason")
 	skipped  = desc("hooks_skipped_total", "Runs of hooks that the kernel skipped: at most so many events are missing besides those lost.")
+	cgroups  = desc("cgroups_lost_total", "Cgroups made that the kernel could not tell of: what happened in them may have no container.")
 	ringUsed = desc("ring_used_bytes", "Bytes of the ring buffer that were not read yet.")
 	ringSize = desc("ring_size_bytes", "Size of the ring buffer.")
 
@@ -32,7 +33,7 @@ var (
 // Describe is of prometheus.Collector.
 func (a *account) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		produced, received, pending, lost, skipped, ringUsed, ringSize,
+		produced, received, pending, lost, skipped, cgroups, ringUsed, ringSize,
 		outputDelivered, outputWaiting, outputSpooled, outputSpoolBytes, outputSpoolLimit, outputRetries,
 	} {
 		to <- d
@@ -50,6 +51,7 @@ func (a *account) Collect(to chan<- prometheus.Metric) {
 	tell(pending, prometheus.GaugeValue, s.Pending)
 	tell(lost, prometheus.CounterValue, s.Lost, "ring", "full")
 	tell(skipped, prometheus.CounterValue, s.Skipped)
+	tell(cgroups, prometheus.CounterValue, s.CgroupsLost)
 	used, size := a.trace.Ring()
 	tell(ringUsed, prometheus.GaugeValue, uint64(used))
 	tell(ringSize, prometheus.GaugeValue, uint64(size))
