@@ -98,7 +98,7 @@ func (t Tier) unseen() []string {
 
 // Hook is a place in the kernel, and how trying it went.
 type Hook struct {
-	Tier     Tier
+	Tier     Tier   // Auto: either uses it
 	Function string // the kernel's function or tracepoint
 	At       string // of a function "entry" or "exit"; "" of a tracepoint
 	Err      error  // nil: loaded and attached
@@ -116,11 +116,15 @@ func Probe() ([]Hook, error) {
 	}
 	defer l.close()
 	var tried []Hook
-	for _, tier := range []Tier{Fentry, Syscall} {
-		for _, h := range append(cgroupHooks(), tier.hooks()...) {
+	try := func(tier Tier, hooks []hook) {
+		for _, h := range hooks {
 			function, at, err := l.try(h)
 			tried = append(tried, Hook{Tier: tier, Function: function, At: at, Err: err, Without: h.without})
 		}
+	}
+	try(Auto, cgroupHooks())
+	for _, tier := range []Tier{Fentry, Syscall} {
+		try(tier, tier.hooks())
 	}
 	return tried, nil
 }

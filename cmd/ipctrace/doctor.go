@@ -76,7 +76,7 @@ type diagnosis struct {
 const initialUserNamespace = "user:[4026531837]"
 
 type hookFinding struct {
-	Tier     string `json:"tier"`
+	Tier     string `json:"tier"` // "": either uses it
 	Function string `json:"function"`
 	At       string `json:"at"` // "entry" "exit"; "": of a tracepoint
 	Attached bool   `json:"attached"`
@@ -144,7 +144,10 @@ func (d *diagnosis) tryHooks() {
 	tried, err := tracer.Probe()
 	d.err = err
 	for _, h := range tried {
-		f := hookFinding{Tier: h.Tier.String(), Function: h.Function, At: h.At, Attached: h.Err == nil, Without: h.Without}
+		f := hookFinding{Function: h.Function, At: h.At, Attached: h.Err == nil, Without: h.Without}
+		if h.Tier != tracer.Auto {
+			f.Tier = h.Tier.String()
+		}
 		if h.Err != nil {
 			f.Error = h.Err.Error()
 		}
@@ -192,7 +195,7 @@ func (d *diagnosis) write(w io.Writer, opts view.Options) error {
 		if !h.Attached {
 			detail = h.Error
 		}
-		checks = append(checks, view.Check{Name: strings.TrimRight(h.Tier+" "+h.Function+" "+h.At, " "), OK: h.Attached, Detail: detail})
+		checks = append(checks, view.Check{Name: strings.TrimSpace(h.Tier + " " + h.Function + " " + h.At), OK: h.Attached, Detail: detail})
 	}
 	checks = append(checks, view.Check{
 		Name: "initial user namespace", OK: d.InitialUser, Detail: "capabilities of another one do not count for hooks",
