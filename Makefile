@@ -9,7 +9,7 @@ SHELL := bash
 export CGO_ENABLED := 0
 
 # Packages with tests that load programs into the kernel or make namespaces.
-ROOT_PACKAGES := ./cmd/ipctrace ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
+ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
 SCRIPTS := .ci/gotest .ci/run .ci/setup internal/kernels/fetch.sh
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
