@@ -65,7 +65,7 @@ type diagnosis struct {
 	InitialUser  bool              `json:"initial_user_namespace"`
 	Capabilities []capabilityState `json:"capabilities"`
 	Confinement  []privilege.Means `json:"confinement"` // of serve, once it has attached
-	Tier         string            `json:"tier"` // that would be used; "": none
+	Tier         string            `json:"tier"`        // that would be used; "": none
 	Error        string            `json:"error"`
 	Gaps         []string          `json:"gaps"`
 	Advice       []string          `json:"advice"`
