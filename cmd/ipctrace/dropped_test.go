@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/internal/privilege"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
@@ -66,7 +67,7 @@ func dropped() {
 			panic(err)
 		}
 	}
-	t, err := openTrace(context.Background(), tracer.Config{}, stream.Filter{}, os.Stderr)
+	t, err := openTrace(context.Background(), tracer.Config{}, stream.Filter{}, container.Sockets{}, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitCannot)
