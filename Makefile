@@ -9,8 +9,8 @@ SHELL := bash
 export CGO_ENABLED := 0
 
 # Packages with tests that load programs into the kernel or make namespaces.
-ROOT_PACKAGES := ./cmd/ipctrace ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
-SCRIPTS := .ci/gotest .ci/run .ci/setup internal/kernels/fetch.sh
+ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
+SCRIPTS := .ci/gotest .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/systemd/pack
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
@@ -38,8 +38,8 @@ test-root: ## the packages that need root, on this machine's kernel (with sudo w
 	.ci/gotest -as-root $(ROOT_PACKAGES)
 
 test-kernels: ## the tests of the kernel side on the kernels of internal/kernels/matrix.txt, in QEMU
-	@-.ci/setup kernels
-	IPCTRACE_KERNELS_TEST=1 go test -v -count=1 -timeout 80m -run '^TestKernels$$' ./internal/kernels
+	@-.ci/setup kernels test
+	IPCTRACE_KERNELS_TEST=1 go test -v -count=1 -timeout 80m -run '^(TestKernels|TestSystemd)$$' ./internal/kernels
 
 bench: build ## what ipctrace costs, beside its peers: 10 minutes, or one with BENCH=quick; needs root
 	go run ./internal/bench
@@ -72,7 +72,7 @@ lint: ## formatting, go vet, golangci-lint, shellcheck
 	GOARCH=arm64 go vet ./...
 	go run $(GOLANGCI_LINT) run --allow-parallel-runners 2>&1 | sed '/^go: downloading/d'
 	shellcheck $(SCRIPTS)
-	shellcheck --shell=dash internal/kernels/guest/init
+	shellcheck --shell=dash internal/kernels/guest/init internal/kernels/systemd/probe
 
 fmt: ## gofmt
 	gofmt -w .

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,17 +82,13 @@ func openPaths(procRoot string, n *Namespace) (*os.File, error) {
 // symbolic link or a pipe of it meanwhile. So it is looked at before it is
 // really opened.
 func openAt(root, path string, inode uint64) (*os.File, error) {
-	at := unix.AT_FDCWD
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
-	if root != "" {
-		dir, err := openPath(unix.AT_FDCWD, root)
-		if err != nil {
-			return nil, err
-		}
-		defer unix.Close(dir)
-		at, how.Resolve = dir, unix.RESOLVE_IN_ROOT
+	var fd int
+	var err error
+	if root == "" {
+		fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	} else {
+		fd, err = openBelow(root, path)
 	}
-	fd, err := unix.Openat2(at, path, &how)
 	if err != nil {
 		return nil, err
 	}
@@ -109,4 +106,28 @@ func openAt(root, path string, inode uint64) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(real), path), nil
+}
+
+// openBelow opens what a mount table, which has no symbolic links in it, calls path,
+// below a root. Name by name: openat2, which would do the same, is refused to services
+// that may make no set-user-ID files (systemd's RestrictSUIDSGID).
+func openBelow(root, path string) (int, error) {
+	fd, err := openPath(unix.AT_FDCWD, root)
+	if err != nil {
+		return -1, err
+	}
+	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if name == ".." {
+			err = fs.ErrNotExist
+		}
+		at := fd
+		if err == nil {
+			fd, err = unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		}
+		unix.Close(at)
+		if err != nil {
+			return -1, err
+		}
+	}
+	return fd, nil
 }

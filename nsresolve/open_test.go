@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,7 +124,11 @@ func TestOpenHostile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, path := range []string{"/pipe", "/link", "/up", "/none", ""} {
+	if err := os.Symlink("/proc/self/ns", filepath.Join(root, "dir")); err != nil {
+		t.Fatal(err)
+	}
+	up := strings.Repeat("/..", 20) + "/proc/self/ns/ipc"
+	for _, path := range []string{"/pipe", "/link", "/up", "/dir/ipc", up, "/none", ""} {
 		if f, err := openAt(root, path, own); err == nil {
 			t.Errorf("opened %s of the root: %v", path, f.Name())
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ipctrace/ipctrace/internal/privilege"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/moby/sys/capability"
@@ -63,7 +64,8 @@ type diagnosis struct {
 	Hooks        []hookFinding     `json:"hooks"`
 	InitialUser  bool              `json:"initial_user_namespace"`
 	Capabilities []capabilityState `json:"capabilities"`
-	Tier         string            `json:"tier"` // that would be used; "": none
+	Confinement  []privilege.Means `json:"confinement"` // of serve, once it has attached
+	Tier         string            `json:"tier"`        // that would be used; "": none
 	Error        string            `json:"error"`
 	Gaps         []string          `json:"gaps"`
 	Advice       []string          `json:"advice"`
@@ -85,21 +87,11 @@ type hookFinding struct {
 }
 
 type capabilityState struct {
-	Name  string `json:"name"`
-	Held  bool   `json:"held"`
-	Needs string `json:"for"`
-}
-
-// capabilities are what is worth having, and what for.
-var capabilities = []struct {
-	cap capability.Cap
-	use string
-}{
-	{capability.CAP_BPF, "load the hooks"},
-	{capability.CAP_PERFMON, "load the hooks"},
-	{capability.CAP_SYS_PTRACE, "see the namespaces of other users' processes"},
-	{capability.CAP_SYS_ADMIN, "look into other IPC namespaces; make one (prove)"},
-	{capability.CAP_DAC_READ_SEARCH, "name the cgroup of a process that is gone; see descriptors that pin namespaces"},
+	Name    string `json:"name"`
+	Held    bool   `json:"held"`
+	Task    string `json:"task"` // of docs/privileges.md
+	Needs   string `json:"for"`
+	Without string `json:"without"`
 }
 
 func examine() *diagnosis {
@@ -117,26 +109,18 @@ func examine() *diagnosis {
 	user, err := os.Readlink("/proc/self/ns/user")
 	d.InitialUser = err != nil || user == initialUserNamespace
 	d.readCapabilities()
+	d.Confinement = privilege.Kernel()
 	d.tryHooks()
 	d.advise()
 	return d
 }
 
 func (d *diagnosis) readCapabilities() {
-	for _, c := range capabilities {
+	for _, n := range privilege.Needs {
 		d.Capabilities = append(d.Capabilities, capabilityState{
-			Name: "CAP_" + strings.ToUpper(c.cap.String()), Needs: c.use, Held: holds(c.cap),
+			Name: privilege.Name(n.Cap), Held: privilege.Holds(n.Cap), Task: string(n.Task), Needs: n.For, Without: n.Without,
 		})
 	}
-}
-
-// holds reports whether this process may use a capability.
-func holds(c capability.Cap) bool {
-	mine, err := capability.NewPid2(0)
-	if err == nil {
-		err = mine.Load()
-	}
-	return err == nil && mine.Get(capability.EFFECTIVE, c)
 }
 
 // tryHooks tries each hook, then what live would do.
@@ -175,9 +159,9 @@ func (d *diagnosis) advise() {
 	add(!d.InitialUser, "run it outside of this user namespace: in a container, as a privileged one")
 	add(errors.Is(d.err, tracer.ErrPrivilege) && d.InitialUser,
 		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
-	add(d.Tier != "" && !initialPIDs() && !holds(capability.CAP_SYS_PTRACE),
+	add(d.Tier != "" && !initialPIDs() && !privilege.Holds(capability.CAP_SYS_PTRACE),
 		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
-	add(d.Tier != "" && !holds(capability.CAP_SYS_ADMIN),
+	add(d.Tier != "" && !privilege.Holds(capability.CAP_SYS_ADMIN),
 		"for what is in other namespaces before a trace begins, for ls and prove: also CAP_SYS_ADMIN")
 	add(d.Tier == tracer.Syscall.String(),
 		"the syscall tier adds a little to every system call of the machine; "+
@@ -201,7 +185,10 @@ func (d *diagnosis) write(w io.Writer, opts view.Options) error {
 		Name: "initial user namespace", OK: d.InitialUser, Detail: "capabilities of another one do not count for hooks",
 	})
 	for _, c := range d.Capabilities {
-		checks = append(checks, view.Check{Name: c.Name, OK: c.Held, Detail: c.Needs})
+		checks = append(checks, view.Check{Name: c.Name, OK: c.Held, Detail: c.Needs + "; without: " + c.Without})
+	}
+	for _, c := range d.Confinement {
+		checks = append(checks, view.Check{Name: c.Name, OK: c.There, Detail: c.Use})
 	}
 	if err := view.Checks(w, checks, opts); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
+	"github.com/ipctrace/ipctrace/internal/privilege"
 	"github.com/ipctrace/ipctrace/nsresolve"
 )
 
@@ -61,11 +63,17 @@ func TestKernelDoctor(t *testing.T) {
 	if err != nil || json.Unmarshal(out, &d) != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if len(kerneltest.Tiers()) == 0 || d.Tier != kerneltest.Tiers()[0].String() || !d.BTF || len(d.Hooks) < 6 || len(d.Capabilities) < 5 {
+	if len(kerneltest.Tiers()) == 0 || d.Tier != kerneltest.Tiers()[0].String() || !d.BTF || len(d.Hooks) < 6 || len(d.Capabilities) != len(privilege.Needs) {
 		t.Errorf("%s", out)
 	}
-	if text, err := exec.Command("ipctrace", "doctor").Output(); err != nil || !strings.Contains(string(text), d.Tier+" tier") {
+	text, err := exec.Command("ipctrace", "doctor").Output()
+	if err != nil || !strings.Contains(string(text), d.Tier+" tier") {
 		t.Errorf("%v: %s", err, text)
+	}
+	for _, n := range privilege.Needs { // as docs/privileges.md has them
+		if line := fmt.Sprintf(" %s: %s; without: %s\n", privilege.Name(n.Cap), n.For, n.Without); !strings.Contains(string(text), line) {
+			t.Errorf("no %q: %s", line, text)
+		}
 	}
 }
 

@@ -66,6 +66,9 @@ func (s *server) run(c *cobra.Command, file string) (err error) {
 		return err
 	}
 	s.filter.Store(&s.plan.filter)
+	if err := s.become(); err != nil {
+		return err
+	}
 	defer ignoreHangup()()
 	listener, err := s.listen()
 	if err != nil {

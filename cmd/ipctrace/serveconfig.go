@@ -30,6 +30,8 @@ type serveConfig struct {
 	Buffer   string        `yaml:"buffer"`
 	SelfTest bool          `yaml:"self_test"`
 	Drain    time.Duration `yaml:"drain"`
+	User     string        `yaml:"user"`
+	Looks    bool          `yaml:"looks"`
 	Metrics  metricsConfig `yaml:"metrics"`
 	Record   logFlags      `yaml:"record"`
 
@@ -58,7 +60,7 @@ const (
 
 func defaultServeConfig() serveConfig {
 	return serveConfig{
-		Hooks: tracer.Auto.String(), Drain: defaultDrain,
+		Hooks: tracer.Auto.String(), Drain: defaultDrain, Looks: true,
 		Metrics: metricsConfig{Listen: defaultListen, MaxNamespaces: metrics.DefaultNamespaces, Survey: defaultSurvey},
 		Record:  logFlags{Fsync: string(journal.FsyncInterval), Nice: defaultNice, Queue: serveQueue},
 	}
@@ -75,13 +77,15 @@ func (s *serveConfig) add(f *pflag.FlagSet) {
 	f.IntVar(&s.Metrics.MaxNamespaces, "max-namespaces", s.Metrics.MaxNamespaces, "`N` namespaces have series of their own; the rest is \"other\"")
 	f.StringVar(&s.Record.File, "record", "", "keep a log in this `FILE` too, as ipctrace record does")
 	f.DurationVar(&s.Drain, "drain", s.Drain, "how long outputs may take to get rid of what they have when it is to end: `TIME`")
+	f.StringVar(&s.User, "user", "", "serve as this `USER`, by name or number; for who starts it as root")
+	f.BoolVar(&s.Looks, "looks", s.Looks, "look into all IPC namespaces while it serves; without, rights to that are given up: docs/privileges.md says what is lost")
 	f.BoolVar(&s.SelfTest, "self-test", false, "before it says that it is ready, make a queue in a namespace of its own, and see it")
 }
 
 // keys are those of the file that are not called like their flag.
 var keys = map[string]string{
 	"listen": "metrics.listen", "web-config": "metrics.web_config", "max-namespaces": "metrics.max_namespaces", "survey": "metrics.survey",
-	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer",
+	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer", "user": "user", "looks": "looks",
 	"docker": "containers.docker", "cri": "containers.cri",
 	"kind": "filters.kind", "event": "filters.event", "ns": "filters.ns", "no-host": "filters.no_host",
 	"pid": "filters.pid", "uid": "filters.uid", "comm": "filters.comm", "container": "filters.container",
@@ -278,6 +282,8 @@ func (s *serveConfig) same(other *serveConfig) (differs []string) {
 	note("buffer", s.Buffer == other.Buffer)
 	note("self_test", s.SelfTest == other.SelfTest)
 	note("drain", s.Drain == other.Drain)
+	note("user", s.User == other.User)
+	note("looks", s.Looks == other.Looks)
 	note("metrics", s.Metrics == other.Metrics)
 	note("record", s.Record == other.Record)
 	note("containers", s.Containers == other.Containers)

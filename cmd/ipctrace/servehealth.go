@@ -103,6 +103,9 @@ func (s *server) becomeReady(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.drop(); err != nil {
+		return err
+	}
 	s.health.ready.Store(true)
 	s.warn("ready: " + s.status())
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS="+s.status())

@@ -17,6 +17,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
+	"github.com/ipctrace/ipctrace/internal/privilege"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/nsresolve"
@@ -156,7 +157,7 @@ func unreadable(n int, before string) string {
 		return ""
 	}
 	hidden := fmt.Sprintf("%sthe namespaces of %s are not readable", before, plural(n, "process"))
-	if !holds(capability.CAP_SYS_PTRACE) {
+	if !privilege.Holds(capability.CAP_SYS_PTRACE) {
 		hidden += " (needs CAP_SYS_PTRACE: run with sudo)"
 	}
 	return hidden

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ipctrace/ipctrace/internal/privilege"
 	"github.com/moby/sys/capability"
 )
 
@@ -22,7 +23,7 @@ func become(attr *os.ProcAttr, name string) error {
 	if err != nil {
 		return usagef("--user: no user %q", name)
 	}
-	if !holds(capability.CAP_SETUID) || !holds(capability.CAP_SETGID) {
+	if !privilege.Holds(capability.CAP_SETUID) || !privilege.Holds(capability.CAP_SETGID) {
 		return fmt.Errorf("%w: --user needs CAP_SETUID and CAP_SETGID: run with sudo", errCannot)
 	}
 	groups, err := u.GroupIds()
