@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sockets are those that engines listen on: absolute paths of Unix sockets, with or
@@ -31,8 +33,8 @@ func Check(socket string) error {
 	return nil
 }
 
-// Missing says which sockets are not there now, a sentence each: names are absent
-// until they are.
+// Missing says which sockets are not there now, or not for this process, a sentence each:
+// names are absent until they are.
 func (s Sockets) Missing() (missing []string) {
 	for _, socket := range []string{s.Docker, s.CRI} {
 		if socket == "" {
@@ -45,6 +47,10 @@ func (s Sockets) Missing() (missing []string) {
 			missing = append(missing, fmt.Sprintf("no names of containers until there is an engine: %v", err))
 		case info.Mode().Type() != os.ModeSocket:
 			missing = append(missing, fmt.Sprintf("no names of containers: %s is not a socket", path))
+		default: // to connect takes the right to write (unix_find_bsd, net/unix/af_unix.c)
+			if err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS); err != nil {
+				missing = append(missing, fmt.Sprintf("no names of containers: write to %s: %v: let this user, or its group, write there", path, err))
+			}
 		}
 	}
 	return missing

@@ -46,8 +46,8 @@ var Needs = []Need{
 		"before Linux 6.18 the namespaces of other users' processes are not looked into; before 6.19 those that only a descriptor holds are not found",
 	},
 	{
-		capability.CAP_DAC_READ_SEARCH, Looking, "list other users' descriptors; name the cgroup of a process that is gone", "with looks",
-		"the cgroup of a process that is gone has no name; before Linux 6.19 namespaces that only a descriptor holds are not found",
+		capability.CAP_DAC_READ_SEARCH, Looking, "list other users' descriptors; name the cgroup of a process that is gone, where nobody told that it was made", "with looks",
+		"the cgroup of a process that is gone has no name, where nobody told that it was made; before Linux 6.19 namespaces that only a descriptor holds are not found",
 	},
 	{capability.CAP_SETUID, Becoming, "become another user (serve --user)", "never", "serve goes on as who started it"},
 	{capability.CAP_SETGID, Becoming, "leave its groups (serve --user)", "never", "serve goes on as who started it"},
