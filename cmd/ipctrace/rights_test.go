@@ -307,7 +307,7 @@ func (p scene) seen(s *droppedSession, cgroup string) sight {
 		Entered: entered.Error == "" && entered.Objects == 1,
 		Pinned:  pinned,
 		Queues:  own.MQ == "",
-		Cgroup:  s.ask("cgroup " + cgroup).Path != "",
+		Cgroup:  s.ask("cgroup "+cgroup).Path != "",
 	}
 }
 
