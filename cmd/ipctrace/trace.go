@@ -422,6 +422,8 @@ func (t *trace) end(ctx context.Context, reason string, out sink) error {
 // tell tells what is there, if out wants to know.
 func (t *trace) tell(out sink) error {
 	if teller, ok := out.(teller); ok && teller.Stateless() {
+		t.mu.Lock() // who scrapes gives namespaces their names meanwhile
+		defer t.mu.Unlock()
 		return teller.Tell(t.inventory.State())
 	}
 	return nil

@@ -14,21 +14,31 @@ import (
 // sets are the capabilities of a thread, as capset(2) takes them.
 type sets [2]unix.CapUserData
 
-func (s *sets) call(nr uintptr, call func(nr, a, b, c uintptr) (uintptr, uintptr, unix.Errno)) error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if _, _, errno := call(nr, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(s)), 0); errno != 0 {
-		return errno
-	}
-	return nil
-}
+func header() unix.CapUserHeader { return unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3} }
 
 // own are those of the calling thread.
 func own() (sets, error) {
+	h := header()
 	var s sets
-	if err := s.call(unix.SYS_CAPGET, unix.RawSyscall); err != nil {
+	if err := unix.Capget(&h, &s[0]); err != nil {
 		return s, fmt.Errorf("read capabilities: %w", err)
 	}
 	return s, nil
+}
+
+// set makes them those of the calling thread.
+func (s *sets) set() error {
+	h := header()
+	return unix.Capset(&h, &s[0])
+}
+
+// setAll makes them those of all threads.
+func (s *sets) setAll() error {
+	h := header()
+	if _, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&h)), uintptr(unsafe.Pointer(&s[0])), 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // Holds reports whether this process may use a capability.
@@ -53,7 +63,7 @@ func hold(keep []capability.Cap) error {
 		s[i].Effective = s[i].Permitted
 		s[i].Inheritable = 0
 	}
-	if err := s.call(unix.SYS_CAPSET, psx.Syscall3); err != nil {
+	if err := s.setAll(); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
 	}
 	return nil
@@ -102,7 +112,7 @@ func gated() bool {
 	for _, c := range []capability.Cap{capability.CAP_BPF, capability.CAP_SYS_ADMIN} {
 		less[c/32].Effective &^= 1 << (c % 32)
 	}
-	if less.call(unix.SYS_CAPSET, unix.RawSyscall) != nil {
+	if less.set() != nil {
 		return true
 	}
 	attr := struct {
@@ -112,7 +122,7 @@ func gated() bool {
 		flags      uint64
 	}{fd: ^uint32(0)}
 	_, _, errno := unix.RawSyscall(unix.SYS_BPF, unix.BPF_MAP_LOOKUP_ELEM, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
-	if before.call(unix.SYS_CAPSET, unix.RawSyscall) == nil {
+	if before.set() == nil {
 		runtime.UnlockOSThread()
 	}
 	return errno == unix.EPERM
