@@ -38,7 +38,6 @@ type Collector struct {
 type Options struct {
 	Forward string // URL that it sends all to, and answers when that has answered; "": it writes all to stdout
 	TLS     string // directory with server.crt and server.key; "": none
-	User    string // USER:PASSWORD that it asks for; "": none
 }
 
 // New prepares a collector. Where there is none, the test is skipped; in CI it fails.
@@ -69,13 +68,9 @@ func Address(t testing.TB) string {
 
 // text is its configuration.
 func (c *Collector) text(o Options) string {
-	server, extensions := "", ""
+	server := ""
 	if o.TLS != "" {
 		server += fmt.Sprintf("\n        tls: {cert_file: %[1]s/server.crt, key_file: %[1]s/server.key}", o.TLS)
-	}
-	if o.User != "" {
-		server += "\n        auth: {authenticator: basicauth}"
-		extensions = fmt.Sprintf("extensions:\n  basicauth: {htpasswd: {inline: %q}}\n", o.User)
 	}
 	exporter, to := "debug", "debug: {verbosity: detailed}"
 	if o.Forward != "" {
@@ -83,7 +78,7 @@ func (c *Collector) text(o Options) string {
 		to = fmt.Sprintf("otlp_http: {endpoint: %q, compression: none, sending_queue: {enabled: false}, retry_on_failure: {enabled: false}}", o.Forward)
 	}
 	host, port, _ := net.SplitHostPort(c.metrics)
-	text := extensions + fmt.Sprintf(`receivers:
+	return fmt.Sprintf(`receivers:
   otlp:
     protocols:
       grpc:
@@ -100,10 +95,6 @@ service:
     logs: {receivers: [otlp], exporters: [%s]}
     metrics: {receivers: [otlp], exporters: [%s]}
 `, c.GRPC, server, c.HTTP, server, to, host, port, exporter, exporter)
-	if extensions != "" {
-		text += "  extensions: [basicauth]\n"
-	}
-	return text
 }
 
 // Start starts it, and waits until it takes what is sent.

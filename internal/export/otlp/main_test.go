@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -23,7 +24,14 @@ import (
 	"github.com/ipctrace/ipctrace/internal/export/otlp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(sendInto); dir != "" {
+		sendUntilKilled(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+type reply = collectorlogs.ExportLogsServiceResponse
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -238,7 +246,7 @@ func writeObjects(t testing.TB, o *otlp.Output, from, to int) {
 	for n := from; n < to; n++ {
 		write(t, o, create(n))
 		if n%1000 == 999 {
-			eventually(t, o, "room in memory", func(c otlp.Counts) bool { return c.Waiting < 4000 })
+			eventually(t, o, "room in memory", func(c otlp.Counts) bool { return c.Waiting < 2000 })
 		}
 	}
 }

@@ -67,8 +67,8 @@ func (q *queue) add(e *event.Event) {
 	own := e.Clone()
 	switch {
 	case e.Start != nil:
-		q.seq, q.stream = 0, newStream()
-		q.dropped, q.droppedEvents = 0, 0
+		q.begin(own)
+		return
 	case e.Stop != nil:
 		stop := *e.Stop
 		stop.Written -= min(q.droppedEvents, stop.Written)
@@ -83,6 +83,18 @@ func (q *queue) add(e *event.Event) {
 	}
 	q.pay()
 	q.line(own, false)
+}
+
+// begin is a stream: it is numbered from 1. What was lost before is told at the end of
+// the one before, if there is one.
+func (q *queue) begin(e *event.Event) {
+	if q.seq > 0 {
+		q.pay()
+	}
+	q.seq, q.stream = 0, newStream()
+	q.dropped, q.droppedEvents = 0, 0
+	q.line(e, false)
+	q.pay()
 }
 
 // line numbers an event.
