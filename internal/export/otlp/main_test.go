@@ -130,8 +130,11 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.answer != nil {
 		status, reply = s.answer(s.requests, came)
 	}
-	if status == http.StatusOK {
+	if status == http.StatusOK || status == answerLost {
 		s.records = append(s.records, came...)
+	}
+	if status == answerLost {
+		panic(http.ErrAbortHandler)
 	}
 	w.WriteHeader(status)
 	if reply != nil {
@@ -139,6 +142,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(text)
 	}
 }
+
+// answerLost is of a sink that has taken a request, and ends the connection.
+const answerLost = -1
 
 func recordsOf(request *collectorlogs.ExportLogsServiceRequest, n int) (all []record) {
 	for _, r := range request.ResourceLogs {

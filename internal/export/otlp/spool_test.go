@@ -24,7 +24,6 @@ import (
 const away = "http://127.0.0.1:1"
 
 func spooled(t testing.TB, cfg otlp.Config) otlp.Config {
-	clearEnv(t)
 	if cfg.Spool == "" {
 		cfg.Spool = filepath.Join(t.TempDir(), "spool")
 	}
@@ -37,6 +36,7 @@ func spooled(t testing.TB, cfg otlp.Config) otlp.Config {
 // TestAway: what comes while nobody takes it waits on disk, far more than memory
 // holds, and is sent in order when somebody does.
 func TestAway(t *testing.T) {
+	clearEnv(t)
 	s := newSink(t)
 	s.setAnswer(status(http.StatusServiceUnavailable))
 	var told warnings
@@ -60,9 +60,31 @@ func TestAway(t *testing.T) {
 	}
 }
 
+// TestAnswerLost: a collector that has taken a request, and could not say so, gets it
+// twice; nothing else.
+func TestAnswerLost(t *testing.T) {
+	clearEnv(t)
+	s := newSink(t)
+	s.setAnswer(func(n int, _ []record) (int, *reply) {
+		if n%3 == 0 {
+			return answerLost, nil
+		}
+		return http.StatusOK, nil
+	})
+	o := open(t, spooled(t, otlp.Config{Endpoint: s.URL}))
+	write(t, o, start())
+	writeObjects(t, o, 1, 6000)
+	eventually(t, o, "delivery", func(c otlp.Counts) bool { return c.Delivered == 6000 })
+	must(t, closeWithin(t, o, time.Minute))
+	if twice := inOrder(t, s.all(), 6000, 512); twice == 0 {
+		t.Error("none came twice: no answer was lost")
+	}
+}
+
 // TestSlow: a collector that takes events slower than they come is behind, and nothing
 // is lost.
 func TestSlow(t *testing.T) {
+	clearEnv(t)
 	s := newSink(t)
 	s.setAnswer(func(int, []record) (int, *reply) {
 		time.Sleep(10 * time.Millisecond)
@@ -82,6 +104,7 @@ func TestSlow(t *testing.T) {
 // TestRestart: what is left is in the spool, and is sent first by who comes next, with
 // the stream it is of.
 func TestRestart(t *testing.T) {
+	clearEnv(t)
 	var told warnings
 	cfg := spooled(t, otlp.Config{Endpoint: away, Warn: told.add})
 	o := open(t, cfg)
@@ -114,6 +137,7 @@ func TestRestart(t *testing.T) {
 // TestSpoolFull: then what finds no room in memory either is lost, counted, and told
 // in its place.
 func TestSpoolFull(t *testing.T) {
+	clearEnv(t)
 	s := newSink(t)
 	s.setAnswer(status(http.StatusServiceUnavailable))
 	var told warnings
@@ -147,6 +171,7 @@ func TestSpoolFull(t *testing.T) {
 
 // TestSpoolDiskFull: a disk that is full is a spool that is.
 func TestSpoolDiskFull(t *testing.T) {
+	clearEnv(t)
 	kerneltest.NeedRoot(t)
 	dir := t.TempDir()
 	must(t, unix.Mount("ipctrace-test", dir, "tmpfs", 0, "size=262144,mode=0700"))
@@ -173,6 +198,7 @@ func TestSpoolDiskFull(t *testing.T) {
 
 // TestDamagedSpool: what is no event in it is lost, counted, and told.
 func TestDamagedSpool(t *testing.T) {
+	clearEnv(t)
 	cfg := spooled(t, otlp.Config{Endpoint: away})
 	o := open(t, cfg)
 	write(t, o, start(), create(1), create(2))
@@ -218,6 +244,7 @@ func sendUntilKilled(dir string) {
 
 // TestKilled: what was in the spool when its program was killed is sent by the next.
 func TestKilled(t *testing.T) {
+	clearEnv(t)
 	self, err := os.Executable()
 	must(t, err)
 	cfg := spooled(t, otlp.Config{})
