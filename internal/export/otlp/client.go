@@ -28,7 +28,6 @@ type client struct {
 	provider  *sdklog.LoggerProvider
 	logger    log.Logger
 	made      batchOf
-	maker     maker
 	timeout   time.Duration
 }
 
@@ -99,7 +98,7 @@ func (c *client) httpOptions(l link) []otlploghttp.Option {
 func (c *client) send(ctx context.Context, entries []entry) answer {
 	c.made.records = slices.Grow(c.made.records[:0], len(entries))
 	for i := range entries {
-		c.logger.Emit(ctx, c.maker.record(&entries[i]))
+		c.logger.Emit(ctx, c.made.maker.record(&entries[i]))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -126,14 +125,19 @@ func (c *client) close(ctx context.Context) error {
 }
 
 // batchOf is a processor that keeps records until they are sent: only the SDK can
-// make them.
-type batchOf struct{ records []sdklog.Record }
+// make them. It is here that they get their attributes: all at once, which costs less
+// than one by one on the way.
+type batchOf struct {
+	maker   maker
+	records []sdklog.Record
+}
 
 // Enabled is of the sdklog.Processor, as those below.
 func (b *batchOf) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
 
 // OnEmit takes a record in.
 func (b *batchOf) OnEmit(_ context.Context, r *sdklog.Record) error {
+	r.SetAttributes(b.maker.attributes...)
 	b.records = append(b.records, *r)
 	return nil
 }

@@ -27,7 +27,8 @@ type maker struct {
 	body       []byte
 }
 
-// record is an event as a log record.
+// record is an event as a log record, whose attributes are those of the maker until
+// the next.
 func (m *maker) record(en *entry) log.Record {
 	e := en.event
 	var r log.Record
@@ -42,7 +43,6 @@ func (m *maker) record(en *entry) log.Record {
 	m.attributes = m.attributes[:0]
 	m.attributes.known("ipc.stream", en.stream)
 	m.attributes.event(e)
-	r.AddAttributes(m.attributes...)
 	return r
 }
 
