@@ -53,6 +53,7 @@ type Config struct {
 	Metrics  prometheus.Gatherer // nil: no metrics
 	Interval time.Duration       // of metrics; default 1m
 
+	Put  func(boot int64)  // nil, or is told of each batch that was taken when its oldest event happened (BootNS)
 	Warn func(text string) // tells people what went wrong, and when it is over
 }
 

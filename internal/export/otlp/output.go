@@ -157,7 +157,11 @@ func (o *Output) Write(e *event.Event) error {
 func (o *Output) Counts() Counts {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.queue.total()
+	c := o.queue.total()
+	if o.spool != nil {
+		c.SpoolBytes, c.SpoolLimit = o.spool.Bytes(), o.cfg.SpoolBytes
+	}
+	return c
 }
 
 // Close sends what there is, as long as the collector takes it and ctx lasts. What is

@@ -31,6 +31,8 @@ type Counts struct {
 	Spooled   uint64 // in the spool, likewise
 	Lost      map[Reason]uint64
 	Retries   uint64 // requests that were sent again
+
+	SpoolBytes, SpoolLimit int64
 }
 
 // queue numbers events and keeps them in memory, and counts. Guarded by the Output.

@@ -126,7 +126,11 @@ func (o *Output) accepted(b *batch, a answer) {
 	o.mu.Lock()
 	back := o.away
 	o.away = false
+	current := b.entries[0].stream == o.queue.stream // else it may be of another boot
 	o.mu.Unlock()
+	if boot := b.entries[0].event.BootNS; o.cfg.Put != nil && current && boot > 0 {
+		o.cfg.Put(boot)
+	}
 	if back {
 		o.cfg.Warn(fmt.Sprintf("otlp: %s takes events again", o.name))
 	}

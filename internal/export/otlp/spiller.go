@@ -101,18 +101,15 @@ func (o *Output) fromSpool(most int) *batch {
 			b.foreign++
 		}
 	}
+	if len(b.entries) == 0 {
+		o.spool.Done(b.foreign)
+	}
+	left := o.spool.Lines() // not under mu: the disk may be slow, and Write does not wait
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	q := &o.queue
-	if lost := q.counts.Spooled - o.spool.Lines(); lost > 0 {
-		q.counts.Spooled -= lost
-		q.counts.Lost[LostSpool] += lost
-	}
-	if len(b.entries) == 0 {
-		o.spool.Done(b.foreign)
-		q.counts.Spooled -= uint64(b.foreign)
-		q.counts.Lost[LostSpool] += uint64(b.foreign)
-	}
+	q.counts.Lost[LostSpool] += q.counts.Spooled - left
+	q.counts.Spooled = left
 	return b
 }
 

@@ -64,7 +64,7 @@ func (s *Spool) recover() error {
 		if err := s.look(seg); err != nil {
 			return err
 		}
-		s.bytes += seg.size
+		s.bytes.Add(seg.size)
 		s.next = max(s.next, seg.number+1)
 	}
 	if len(s.segments) > 0 && (!known || s.segments[0].number > s.position.segment) {
@@ -234,7 +234,7 @@ func (s *Spool) drop() {
 	}
 	s.ahead = s.ahead[:0]
 	s.segments = s.segments[1:]
-	s.bytes -= seg.size
+	s.bytes.Add(-seg.size)
 	next := s.next
 	if len(s.segments) > 0 {
 		next = s.segments[0].number

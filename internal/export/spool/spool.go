@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -41,11 +42,11 @@ type Spool struct {
 	root    *os.Root
 	lock    *os.File // the directory
 
-	mu       sync.Mutex // guards all below
-	segments []*segment // the oldest first
-	last     *os.File   // of the last segment, to append to; nil: the next line begins one
-	next     uint64     // number of the next segment
-	bytes    int64      // of all segments
+	mu       sync.Mutex   // guards all below
+	segments []*segment   // the oldest first
+	last     *os.File     // of the last segment, to append to; nil: the next line begins one
+	next     uint64       // number of the next segment
+	bytes    atomic.Int64 // of all segments; read without mu
 	position position
 	ahead    []int64  // where the lines end that Next has given last, in the first segment
 	first    *os.File // of the first segment, to read from; nil: not open
@@ -143,7 +144,7 @@ func (s *Spool) Append(texts [][]byte) (int, error) {
 
 // append appends as many as the last segment takes.
 func (s *Spool) append(texts [][]byte) (int, error) {
-	room := s.cfg.Limit - s.bytes
+	room := s.cfg.Limit - s.bytes.Load()
 	var b []byte
 	var ends []int
 	for _, text := range texts {
@@ -184,7 +185,7 @@ func (s *Spool) write(b []byte, ends []int) (int, error) {
 	}
 	seg.size += int64(whole)
 	seg.lines += uint64(lines)
-	s.bytes += int64(whole)
+	s.bytes.Add(int64(whole))
 	s.unsynced = s.unsynced || whole > 0
 	if torn || seg.size >= s.segment {
 		err = errors.Join(err, s.complete())
@@ -249,12 +250,8 @@ func (s *Spool) Lines() uint64 {
 	return n
 }
 
-// Bytes is how much room the segments take.
-func (s *Spool) Bytes() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.bytes
-}
+// Bytes is how much room the segments take. It does not wait for the disk.
+func (s *Spool) Bytes() int64 { return s.bytes.Load() }
 
 // Damaged is how many lines, whole or torn, were found not to be as they were
 // written.
