@@ -122,11 +122,11 @@ func TestCollectorKilled(t *testing.T) {
 		write(t, o, start())
 		n := 1
 		for range 3 {
-			writeObjects(t, o, n, n+5000)
-			n += 5000
+			writeObjects(t, o, n, n+1500)
+			n += 1500
 			c.Kill()
-			writeObjects(t, o, n, n+5000)
-			n += 5000
+			writeObjects(t, o, n, n+1500)
+			n += 1500
 			eventually(t, o, "spool", func(c otlp.Counts) bool { return c.Waiting == 0 && c.Spooled > 0 })
 			c.Start()
 		}

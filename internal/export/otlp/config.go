@@ -13,7 +13,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -55,6 +54,35 @@ type Config struct {
 
 	Put  func(boot int64)  // nil, or is told of each batch that was taken when its oldest event happened (BootNS)
 	Warn func(text string) // tells people what went wrong, and when it is over
+}
+
+// Wrong is what is wrong with a field of a Config, which is called as in the
+// configuration file: endpoint, protocol, ca, certificate, queue.
+type Wrong struct {
+	Field string
+	err   error
+}
+
+func (w *Wrong) Error() string { return "otlp: " + w.Field + ": " + w.err.Error() }
+
+// Unwrap is why it is wrong.
+func (w *Wrong) Unwrap() error { return w.err }
+
+func wrong(field, format string, args ...any) error {
+	return &Wrong{field, fmt.Errorf(format, args...)}
+}
+
+// Check says what is wrong with a Config, before anything is opened.
+func (c Config) Check() error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	for _, f := range []flow{logs, metrics} {
+		if _, err := c.link(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Defaults of a Config.
@@ -105,7 +133,7 @@ func (c *Config) complete() error {
 	c.Delay = cmp.Or(c.Delay, time.Duration(delay)*time.Millisecond)
 	c.SpoolBytes = cmp.Or(c.SpoolBytes, DefaultSpoolBytes)
 	if c.Batch < 1 || c.Queue < c.Batch {
-		return fmt.Errorf("otlp: a queue of %d events for requests of %d: must be at least as large, and not 0", c.Queue, c.Batch)
+		return wrong("queue", "%d events for requests of %d: must be at least as large, and not 0", c.Queue, c.Batch)
 	}
 	return nil
 }
@@ -128,7 +156,7 @@ func (c *Config) link(s flow) (link, error) {
 	l := link{headers: c.Headers}
 	l.protocol = cmp.Or(c.Protocol, Protocol(s.env("PROTOCOL")), HTTP)
 	if l.protocol != GRPC && l.protocol != HTTP {
-		return l, fmt.Errorf("otlp: protocol %q: must be %s or %s", l.protocol, GRPC, HTTP)
+		return l, wrong("protocol", "%q: must be %s or %s", l.protocol, GRPC, HTTP)
 	}
 	usual := map[Protocol]string{GRPC: "http://localhost:4317", HTTP: "http://localhost:4318"}
 	base := c.Endpoint
@@ -139,7 +167,7 @@ func (c *Config) link(s flow) (link, error) {
 	u, err := url.Parse(l.name)
 	if base != "" {
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return l, fmt.Errorf("otlp: endpoint %q: must be a URL: https://HOST:PORT, or http:// without TLS", base)
+			return l, wrong("endpoint", "%q: must be a URL: https://HOST:PORT, or http:// without TLS", base)
 		}
 		if l.endpoint = base; l.protocol == HTTP {
 			l.endpoint = strings.TrimSuffix(base, "/") + s.path
@@ -149,10 +177,10 @@ func (c *Config) link(s flow) (link, error) {
 		l.name = u.Redacted()
 	}
 	if l.tls, err = c.tls(s); err != nil {
-		return l, fmt.Errorf("otlp: %w", err)
+		return l, err
 	}
 	if l.tls != nil && u != nil && u.Scheme == "http" {
-		return l, fmt.Errorf("otlp: endpoint %s is without TLS, and there are certificates: write https://", l.name)
+		return l, wrong("endpoint", "%s is without TLS, and there are certificates: write https://", l.name)
 	}
 	l.timeout = 10 * time.Second
 	if text := s.env("TIMEOUT"); text != "" {
@@ -176,20 +204,20 @@ func (c *Config) tls(s flow) (*tls.Config, error) {
 	if ca != "" {
 		text, err := os.ReadFile(ca)
 		if err != nil {
-			return nil, err
+			return nil, wrong("ca", "%w", err)
 		}
 		own.RootCAs = x509.NewCertPool()
 		if !own.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s: no certificate in it: must be PEM", ca)
+			return nil, wrong("ca", "%s: no certificate in it: must be PEM", ca)
 		}
 	}
 	if (cert == "") != (key == "") {
-		return nil, errors.New("a client's certificate and its key are needed together")
+		return nil, wrong("certificate", "a client's certificate and its key are needed together")
 	}
 	if cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
-			return nil, fmt.Errorf("client certificate %s: %w", cert, err)
+			return nil, wrong("certificate", "%s: %w", cert, err)
 		}
 		own.Certificates = []tls.Certificate{pair}
 	}

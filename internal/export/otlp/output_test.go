@@ -193,9 +193,9 @@ func TestConfig(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"endpoint":        {cfg: otlp.Config{Endpoint: "gateway:4317"}, want: `endpoint "gateway:4317": must be a URL`},
-		"protocol":        {env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, want: `protocol "http/json"`},
-		"logs protocol":   {env: map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "x"}, want: `protocol "x"`},
+		"endpoint":        {cfg: otlp.Config{Endpoint: "gateway:4317"}, want: `endpoint: "gateway:4317": must be a URL`},
+		"protocol":        {env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, want: `protocol: "http/json"`},
+		"logs protocol":   {env: map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "x"}, want: `protocol: "x"`},
 		"timeout":         {env: map[string]string{"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, want: `OTEL_EXPORTER_OTLP_TIMEOUT="10s": not milliseconds`},
 		"no CA":           {cfg: otlp.Config{CA: "/nowhere"}, want: "open /nowhere"},
 		"TLS without":     {cfg: otlp.Config{Endpoint: "http://x:1", CA: "main_test.go"}, want: "no certificate in it"},
@@ -203,7 +203,7 @@ func TestConfig(t *testing.T) {
 		"compression":     {env: map[string]string{"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, want: "zstd"},
 		"headers":         {env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "x"}, want: "header"},
 		"batch":           {env: map[string]string{"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "many"}, want: `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE="many"`},
-		"queue":           {cfg: otlp.Config{Queue: 10}, want: "queue of 10 events for requests of 512"},
+		"queue":           {cfg: otlp.Config{Queue: 10}, want: "queue: 10 events for requests of 512"},
 		"spool too small": {cfg: otlp.Config{Spool: t.TempDir(), SpoolBytes: 5}, want: "spool of 5 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,16 +42,16 @@ func TestAway(t *testing.T) {
 	var told warnings
 	o := open(t, spooled(t, otlp.Config{Endpoint: s.URL, Queue: 5000, Warn: told.add}))
 	write(t, o, start())
-	writeObjects(t, o, 1, 20000)
-	eventually(t, o, "spool", func(c otlp.Counts) bool { return c.Spooled == 20000 })
+	writeObjects(t, o, 1, 9000)
+	eventually(t, o, "spool", func(c otlp.Counts) bool { return c.Spooled == 9000 })
 	s.setAnswer(nil)
-	writeObjects(t, o, 20000, 25000)
-	eventually(t, o, "delivery", func(c otlp.Counts) bool { return c.Delivered == 25000 })
+	writeObjects(t, o, 9000, 12000)
+	eventually(t, o, "delivery", func(c otlp.Counts) bool { return c.Delivered == 12000 })
 	must(t, closeWithin(t, o, time.Minute))
-	if twice := inOrder(t, s.all(), 25000, 512); twice != 0 {
+	if twice := inOrder(t, s.all(), 12000, 512); twice != 0 {
 		t.Errorf("%d twice", twice)
 	}
-	if c := balanced(t, o); c.Produced != 25000 {
+	if c := balanced(t, o); c.Produced != 12000 {
 		t.Errorf("%+v", c)
 	}
 	text := strings.Join(told.all(), "\n")
@@ -92,11 +92,11 @@ func TestSlow(t *testing.T) {
 	})
 	o := open(t, spooled(t, otlp.Config{Endpoint: s.URL, Queue: 4096, Batch: 100, Warn: func(text string) { t.Errorf("unexpected: %s", text) }}))
 	write(t, o, start())
-	writeObjects(t, o, 1, 15000)
+	writeObjects(t, o, 1, 8000)
 	s.setAnswer(nil)
 	must(t, closeWithin(t, o, time.Minute))
-	inOrder(t, s.all(), 15000, 0)
-	if c := balanced(t, o); c.Delivered != 15000 {
+	inOrder(t, s.all(), 8000, 0)
+	if c := balanced(t, o); c.Delivered != 8000 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -257,13 +257,13 @@ func TestKilled(t *testing.T) {
 	must(t, cmd.Start())
 	said := bufio.NewScanner(out)
 	last := 0
-	for last < 5000 && said.Scan() {
+	for last < 2000 && said.Scan() {
 		fmt.Sscan(said.Text(), &last)
 	}
 	must(t, cmd.Process.Kill())
 	_, _ = io.Copy(io.Discard, out)
 	_ = cmd.Wait()
-	if last < 5000 {
+	if last < 2000 {
 		t.Fatalf("%d in the spool: %s", last, complained.String())
 	}
 	s := newSink(t)
