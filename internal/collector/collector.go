@@ -29,6 +29,7 @@ type Collector struct {
 	GRPC    string // address that it takes OTLP at
 	HTTP    string // likewise
 	metrics string // address of its own metrics
+	env     []string
 
 	cmd *exec.Cmd
 	out output
@@ -37,6 +38,7 @@ type Collector struct {
 // Options of a Collector.
 type Options struct {
 	Forward string // URL that it sends all to, and answers when that has answered; "": it writes all to stdout
+	JSON    bool   // as JSON
 	TLS     string // directory with server.crt and server.key; "": none
 }
 
@@ -55,6 +57,29 @@ func New(t testing.TB, o Options) *Collector {
 	return c
 }
 
+// Deployed is one with a configuration that is to be tried. Where it listens at 4317 and
+// 4318, it does at other ports.
+func Deployed(t testing.TB, file string, env ...string) *Collector {
+	t.Helper()
+	c := New(t, Options{})
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := string(text)
+	for port, address := range map[string]string{":4317": c.GRPC, ":4318": c.HTTP} {
+		_, free, _ := net.SplitHostPort(address)
+		here = strings.ReplaceAll(here, "${env:IPCTRACE_LISTEN}"+port, "127.0.0.1:"+free)
+	}
+	host, port, _ := net.SplitHostPort(c.metrics)
+	here = strings.Replace(here, "\nservice:\n", fmt.Sprintf("\nservice:\n  telemetry:\n    metrics:\n      readers: [{pull: {exporter: {prometheus: {host: %q, port: %s}}}}]\n", host, port), 1)
+	if err := os.WriteFile(c.config, []byte(here), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.env = env
+	return c
+}
+
 // Address is one of this machine that nobody uses.
 func Address(t testing.TB) string {
 	t.Helper()
@@ -68,14 +93,17 @@ func Address(t testing.TB) string {
 
 // text is its configuration.
 func (c *Collector) text(o Options) string {
-	server := ""
+	server, encoding := "", "proto"
+	if o.JSON {
+		encoding = "json"
+	}
 	if o.TLS != "" {
 		server += fmt.Sprintf("\n        tls: {cert_file: %[1]s/server.crt, key_file: %[1]s/server.key}", o.TLS)
 	}
 	exporter, to := "debug", "debug: {verbosity: detailed}"
 	if o.Forward != "" {
 		exporter = "otlp_http"
-		to = fmt.Sprintf("otlp_http: {endpoint: %q, compression: none, sending_queue: {enabled: false}, retry_on_failure: {enabled: false}}", o.Forward)
+		to = fmt.Sprintf("otlp_http: {endpoint: %q, compression: none, encoding: %s, sending_queue: {enabled: false}, retry_on_failure: {enabled: false}}", o.Forward, encoding)
 	}
 	host, port, _ := net.SplitHostPort(c.metrics)
 	return fmt.Sprintf(`receivers:
@@ -101,6 +129,7 @@ service:
 func (c *Collector) Start() {
 	c.t.Helper()
 	c.cmd = exec.Command(c.binary, "--config", c.config)
+	c.cmd.Env = append(os.Environ(), c.env...)
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	c.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := c.cmd.Start(); err != nil {

@@ -1,6 +1,7 @@
 package otlp_test
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ type sink struct {
 	requests int
 	records  []record
 	metrics  map[string]float64
-	auth     []string
+	body     []byte                                                                                           // of the last request
 	answer   func(request int, records []record) (status int, reply *collectorlogs.ExportLogsServiceResponse) // nil: takes all
 }
 
@@ -107,13 +108,21 @@ func newSink(t testing.TB) *sink {
 }
 
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	var text io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		text, _ = gzip.NewReader(r.Body)
+	}
+	body, err := io.ReadAll(text)
 	if err != nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.auth = append(s.auth, r.Header.Get("Authorization"))
+	s.body = body
+	if r.Header.Get("Content-Type") == "application/json" { // only looked at
+		w.Header().Set("Content-Type", "application/json")
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	if r.URL.Path == "/v1/metrics" {
 		s.takeMetrics(body)
@@ -182,6 +191,12 @@ func (s *sink) setAnswer(answer func(int, []record) (int, *collectorlogs.ExportL
 // status answers so to all.
 func status(code int) func(int, []record) (int, *collectorlogs.ExportLogsServiceResponse) {
 	return func(int, []record) (int, *collectorlogs.ExportLogsServiceResponse) { return code, nil }
+}
+
+func (s *sink) lastBody() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.body
 }
 
 func (s *sink) all() []record {
