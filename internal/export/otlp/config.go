@@ -87,7 +87,7 @@ func (c Config) Check() error {
 
 // Defaults of a Config.
 const (
-	DefaultQueue      = 16384
+	DefaultQueue      = 65536 // a flood that is read at once: about 1 KB each
 	DefaultSpoolBytes = 256 << 20
 )
 

@@ -3,6 +3,7 @@ package otlp
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -64,5 +65,26 @@ func writeFile(t *testing.T, path, text string) {
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestImage: the parts of an image's name.
+func TestImage(t *testing.T) {
+	for named, want := range map[string]string{
+		"nginx":                    `container.image.name=nginx`,
+		"nginx:1.2":                `container.image.name=nginx container.image.tags=["1.2"]`,
+		"reg:5000/a/b":             `container.image.name=reg:5000/a/b`,
+		"reg:5000/a/b:x@sha256:12": `container.image.name=reg:5000/a/b container.image.tags=["x"] container.image.repo_digests=["reg:5000/a/b@sha256:12"]`,
+		"sha256:0123":              `container.image.id=sha256:0123`,
+	} {
+		var a attributes
+		a.image(named)
+		var got []string
+		for _, kv := range a {
+			got = append(got, string(kv.Key)+"="+kv.Value.Emit())
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%s: %s, want %s", named, text, want)
+		}
 	}
 }

@@ -213,6 +213,12 @@ func (a *attributes) process(k *doerKeys, p *event.Process) {
 func (a *attributes) container(c *event.Container) {
 	a.text(semconv.ContainerIDKey, c.ID)
 	a.text(semconv.ContainerRuntimeNameKey, c.Runtime)
+	a.known(semconv.ContainerNameKey, c.Name)
+	if c.Image != "" {
+		a.image(c.Image)
+	}
+	a.known(semconv.K8SPodNameKey, c.Pod)
+	a.known(semconv.K8SNamespaceNameKey, c.PodNamespace)
 }
 
 func (a *attributes) history(h *event.History) {
@@ -265,4 +271,5 @@ func (a *attributes) stop(s *event.Stop) {
 	a.uint("ipc.stop.written", s.Written)
 	a.uint("ipc.stop.found", s.Found)
 	a.uint("ipc.stop.dropped", s.Dropped)
+	a.uint("ipc.stop.cgroups_lost", s.CgroupsLost)
 }

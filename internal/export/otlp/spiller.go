@@ -13,7 +13,7 @@ import (
 // spills says whether memory is to be emptied into the spool: when nobody takes
 // events, or they come faster than they are taken. Guarded by mu.
 func (o *Output) spills() bool {
-	return o.spool != nil && len(o.queue.entries) > 0 && (o.away || len(o.queue.entries) >= o.cfg.Queue/2)
+	return o.spool != nil && len(o.queue.entries) > 0 && (o.away || len(o.queue.entries) >= o.cfg.Queue/4)
 }
 
 // spillMost is how many entries are put into the spool at a time.
