@@ -30,8 +30,8 @@ func FuzzSpooled(f *testing.F) {
 			t.Errorf("%q", body)
 		}
 		for _, a := range m.attributes {
-			if !utf8.ValidString(a.Value.Emit()) {
-				t.Errorf("%s: %q", a.Key, a.Value.Emit())
+			if !utf8.ValidString(a.Value.String()) {
+				t.Errorf("%s: %q", a.Key, a.Value.String())
 			}
 		}
 		if again, ok := parse(en.append(nil, new(event.Encoder))); !ok || again.stream != en.stream {
@@ -81,7 +81,7 @@ func TestImage(t *testing.T) {
 		a.image(named)
 		var got []string
 		for _, kv := range a {
-			got = append(got, string(kv.Key)+"="+kv.Value.Emit())
+			got = append(got, string(kv.Key)+"="+kv.Value.String())
 		}
 		if text := strings.Join(got, " "); text != want {
 			t.Errorf("%s: %s, want %s", named, text, want)
