@@ -276,3 +276,36 @@ func TestKilled(t *testing.T) {
 	}
 	inOrder(t, s.all()[:last], int64(last), 0)
 }
+
+// TestSpilledInFlight: events that are being sent when memory is emptied into the spool
+// are older than the others there, and are done with when they are taken.
+func TestSpilledInFlight(t *testing.T) {
+	clearEnv(t)
+	s := newSink(t)
+	arrived, let := make(chan bool, 1), make(chan bool)
+	s.setAnswer(func(n int, _ []record) (int, *reply) {
+		if n == 1 {
+			arrived <- true
+			<-let
+		}
+		return http.StatusOK, nil
+	})
+	o := open(t, spooled(t, otlp.Config{Endpoint: s.URL, Queue: 1000, Batch: 100}))
+	write(t, o, start())
+	for n := 1; n < 100; n++ {
+		write(t, o, create(n))
+	}
+	<-arrived
+	for n := 100; n < 500; n++ {
+		write(t, o, create(n))
+	}
+	eventually(t, o, "spool", func(c otlp.Counts) bool { return c.Spooled >= 250 })
+	close(let)
+	must(t, closeWithin(t, o, time.Minute))
+	if twice := inOrder(t, s.all(), 500, 0); twice != 0 {
+		t.Errorf("%d twice", twice)
+	}
+	if c := balanced(t, o); c.Delivered != 500 {
+		t.Errorf("%+v", c)
+	}
+}
