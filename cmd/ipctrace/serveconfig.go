@@ -94,7 +94,6 @@ var keys = map[string]string{
 	"listen": "metrics.listen", "web-config": "metrics.web_config", "max-namespaces": "metrics.max_namespaces", "survey": "metrics.survey",
 	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer", "user": "user", "looks": "looks",
 	"otlp": "otlp.endpoint", "spool": "otlp.spool", "spool-size": "otlp.spool_size",
-	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer",
 	"docker": "containers.docker", "cri": "containers.cri",
 	"kind": "filters.kind", "event": "filters.event", "ns": "filters.ns", "no-host": "filters.no_host",
 	"pid": "filters.pid", "uid": "filters.uid", "comm": "filters.comm", "container": "filters.container",

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/collector"
@@ -61,5 +66,36 @@ func TestServeCollector(t *testing.T) {
 				t.Errorf("the log has %d events, the collector %d", events, has)
 			}
 		})
+	}
+}
+
+// TestServeSpoolRights: without rights, and told to write nowhere else, it spools, and
+// finds the collector that comes later.
+func TestServeSpoolRights(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	path := kerneltest.Public(t, "ipctrace")
+	dir := publicDir(t)
+	if err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, someone, someone)); err != nil {
+		t.Fatal(err)
+	}
+	c := collector.New(t, collector.Options{})
+	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "50")
+	spool := filepath.Join(dir, "spool")
+	d := &serving{t: t, client: http.DefaultClient, over: make(chan struct{})}
+	d.cmd = exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--otlp", "http://"+c.HTTP, "--spool", spool, "--user", "1000", "--looks=false")
+	d.start()
+	runMaker(t, 64, "-unshare", "msgget:0:0600")
+	d.await("spool", func() bool { return d.scrape().sum("ipctrace_output_spooled", "output=otlp") > 0 })
+	if info, err := os.Stat(spool); err != nil || info.Mode().Perm() != 0o700 || info.Sys().(*syscall.Stat_t).Uid != someone {
+		t.Errorf("%v %v", info, err)
+	}
+	c.Start()
+	d.await("delivery", func() bool {
+		s := d.scrape()
+		return s.sum("ipctrace_output_spooled", "output=otlp") == 0 && s.sum("ipctrace_output_delivered_total", "output=otlp") > 0
+	})
+	d.end(exitDone)
+	if left, err := filepath.Glob(spool + "/*.spool"); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", left, err)
 	}
 }
