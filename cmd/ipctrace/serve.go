@@ -11,6 +11,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
+	"github.com/ipctrace/ipctrace/internal/export/otlp"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"github.com/ipctrace/ipctrace/internal/stream"
@@ -52,10 +53,13 @@ type server struct {
 	trace   *trace
 	out     outputs
 	log     *journal.Journal // nil: none is kept
+	otlp    *otlp.Output     // nil: nothing is sent
 	metrics *metrics.Metrics
 	health  health
 	witness func() error // ends that of the log
 	address net.Addr     // of the metrics
+
+	gathered atomic.Pointer[metrics.Metrics] // nil: there are none yet
 }
 
 func (s *server) run(c *cobra.Command, file string) (err error) {
@@ -81,8 +85,11 @@ func (s *server) run(c *cobra.Command, file string) (err error) {
 	if err := s.openLog(); err != nil {
 		return err
 	}
-	if err := s.openTrace(c.Context()); err != nil {
+	if err := s.openOTLP(c.Context()); err != nil {
 		return errors.Join(err, s.closeLog())
+	}
+	if err := s.openTrace(c.Context()); err != nil {
+		return errors.Join(err, s.closeOutputs())
 	}
 	defer s.trace.Close()
 	ctx, cancel := context.WithCancelCause(c.Context())
@@ -123,12 +130,19 @@ func (s *server) closeLog() error {
 	return errors.Join(s.log.Close(), s.witness())
 }
 
+// closeOutputs gives each its time.
+func (s *server) closeOutputs() error {
+	sent := make(chan error, 1)
+	go func() { sent <- s.closeOTLP() }()
+	return errors.Join(s.closeLog(), <-sent)
+}
+
 // delayOf observes how long the oldest event of a batch took to an output. The metrics
 // are there by the time that there is a batch.
 func (s *server) delayOf(output string) func(boot int64) {
 	return func(boot int64) {
 		var clock tracer.Clock
-		s.metrics.Delay(output).Observe((clock.Boot() - time.Duration(boot)).Seconds())
+		s.gathered.Load().Delay(output).Observe((clock.Boot() - time.Duration(boot)).Seconds())
 	}
 }
 
@@ -142,7 +156,8 @@ func (s *server) openTrace(ctx context.Context) (err error) {
 		Namespaces: s.cfg.Metrics.MaxNamespaces, Version: version(), Start: s.trace.start,
 		Trace: traceMetrics{s.trace}, Outputs: s.outputs,
 	})
-	s.out = outputs{metrics: s.metrics, log: s.log, health: &s.health}
+	s.gathered.Store(s.metrics)
+	s.out = outputs{metrics: s.metrics, log: s.log, otlp: s.otlp, health: &s.health}
 	if s.log == nil {
 		return nil
 	}
@@ -173,13 +188,16 @@ func (s *server) outputs() []metrics.Output {
 		n := s.log.Counts()
 		all = append(all, metrics.Output{Name: "record", Delivered: n.Written, Waiting: n.Waiting, Lost: map[string]uint64{"queue": n.Dropped}})
 	}
+	if s.otlp != nil {
+		all = append(all, s.otlpAccount())
+	}
 	return all
 }
 
 // end gives the outputs time to get rid of what they have, and says what became of it.
 func (s *server) end(err error) error {
 	drained := make(chan error, 1)
-	go func() { drained <- s.closeLog() }()
+	go func() { drained <- s.closeOutputs() }()
 	select {
 	case closed := <-drained:
 		err = errors.Join(err, closed)

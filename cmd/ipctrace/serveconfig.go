@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
+	"github.com/ipctrace/ipctrace/internal/export/otlp"
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/tracer"
@@ -34,6 +36,7 @@ type serveConfig struct {
 	Looks    bool          `yaml:"looks"`
 	Metrics  metricsConfig `yaml:"metrics"`
 	Record   logFlags      `yaml:"record"`
+	OTLP     otlpConfig    `yaml:"otlp"`
 
 	Containers container.Sockets `yaml:"containers"`
 
@@ -63,6 +66,7 @@ func defaultServeConfig() serveConfig {
 		Hooks: tracer.Auto.String(), Drain: defaultDrain, Looks: true,
 		Metrics: metricsConfig{Listen: defaultListen, MaxNamespaces: metrics.DefaultNamespaces, Survey: defaultSurvey},
 		Record:  logFlags{Fsync: string(journal.FsyncInterval), Nice: defaultNice, Queue: serveQueue},
+		OTLP:    otlpConfig{SpoolSize: "256M", Metrics: true},
 	}
 }
 
@@ -76,6 +80,9 @@ func (s *serveConfig) add(f *pflag.FlagSet) {
 	f.StringVar(&s.Metrics.WebConfig, "web-config", "", "TLS and passwords for that: a web configuration `FILE` as Prometheus has it")
 	f.IntVar(&s.Metrics.MaxNamespaces, "max-namespaces", s.Metrics.MaxNamespaces, "`N` namespaces have series of their own; the rest is \"other\"")
 	f.StringVar(&s.Record.File, "record", "", "keep a log in this `FILE` too, as ipctrace record does")
+	f.StringVar(&s.OTLP.Endpoint, "otlp", "", "send events and metrics to an OpenTelemetry Collector at this `URL`: http://localhost:4318")
+	f.StringVar(&s.OTLP.Spool, "spool", "", "keep in this `DIR` what the collector does not take, until it does")
+	f.StringVar(&s.OTLP.SpoolSize, "spool-size", s.OTLP.SpoolSize, "how much of that, at most: `SIZE`")
 	f.DurationVar(&s.Drain, "drain", s.Drain, "how long outputs may take to get rid of what they have when it is to end: `TIME`")
 	f.StringVar(&s.User, "user", "", "serve as this `USER`, by name or number; for who starts it as root")
 	f.BoolVar(&s.Looks, "looks", s.Looks, "look into all IPC namespaces while it serves; without, rights to that are given up: docs/privileges.md says what is lost")
@@ -86,6 +93,7 @@ func (s *serveConfig) add(f *pflag.FlagSet) {
 var keys = map[string]string{
 	"listen": "metrics.listen", "web-config": "metrics.web_config", "max-namespaces": "metrics.max_namespaces", "survey": "metrics.survey",
 	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer", "user": "user", "looks": "looks",
+	"otlp": "otlp.endpoint", "spool": "otlp.spool", "spool-size": "otlp.spool_size",
 	"docker": "containers.docker", "cri": "containers.cri",
 	"kind": "filters.kind", "event": "filters.event", "ns": "filters.ns", "no-host": "filters.no_host",
 	"pid": "filters.pid", "uid": "filters.uid", "comm": "filters.comm", "container": "filters.container",
@@ -159,7 +167,7 @@ func (s *serveConfig) decode() error {
 		return nil
 	}
 	// Of a time that is none the decoder does not say where it is.
-	for _, key := range []string{"drain", "metrics.survey", "record.rotate_time"} {
+	for _, key := range []string{"drain", "metrics.survey", "record.rotate_time", "otlp.interval"} {
 		if node := s.find(key); node != nil {
 			if _, err := time.ParseDuration(node.GetToken().Value); err != nil {
 				return usagef("%s:%d: %s: %q is not a time: 10s, 24h", s.file, node.GetToken().Position.Line, key, node.GetToken().Value)
@@ -221,6 +229,7 @@ type plan struct {
 	filter stream.Filter
 	words  []string
 	log    *journal.Config // nil: none is kept
+	otlp   *otlp.Config    // nil: nothing is sent
 }
 
 // plan checks all of it, so that what is wrong is said before anything begins.
@@ -243,8 +252,8 @@ func (s *serveConfig) check() (*plan, error) {
 	}
 	p := &plan{tier: traced.Tier, ring: traced.RingBytes, filter: filter, words: s.Filters.words()}
 	switch m := s.Metrics; {
-	case m.Listen == "" && s.Record.File == "":
-		return nil, usagef("nothing to serve: no metrics (--listen) and no log (--record)")
+	case m.Listen == "" && s.Record.File == "" && !s.OTLP.wanted():
+		return nil, usagef("nothing to serve: no metrics (--listen), no log (--record) and no OTLP (--otlp)")
 	case m.MaxNamespaces < 1:
 		return nil, refused("max-namespaces", " %d: must be 1 or more", m.MaxNamespaces)
 	case m.Survey < time.Second:
@@ -254,6 +263,9 @@ func (s *serveConfig) check() (*plan, error) {
 	}
 	if err := web.Validate(s.Metrics.WebConfig); err != nil {
 		return nil, refused("web-config", " %s: %w", s.Metrics.WebConfig, err)
+	}
+	if p.otlp, err = s.OTLP.config(s.given); err != nil {
+		return nil, err
 	}
 	if s.Record.File == "" {
 		return p, nil
@@ -287,5 +299,6 @@ func (s *serveConfig) same(other *serveConfig) (differs []string) {
 	note("metrics", s.Metrics == other.Metrics)
 	note("record", s.Record == other.Record)
 	note("containers", s.Containers == other.Containers)
+	note("otlp", reflect.DeepEqual(s.OTLP, other.OTLP))
 	return differs
 }

@@ -23,7 +23,9 @@ func TestServeDocsConfig(t *testing.T) {
 	if found == nil {
 		t.Fatal("no configuration")
 	}
-	yamlText := strings.NewReplacer("/etc/ipctrace/key", filepath.Join(t.TempDir(), "key"), "postgres", "root").Replace(found[1])
+	pair := t.TempDir()
+	certificate(t, pair)
+	yamlText := strings.NewReplacer("/etc/ipctrace/ca.crt", pair+"/cert.pem", "/etc/ipctrace/client.crt", pair+"/cert.pem", "/etc/ipctrace/client.key", pair+"/key.pem", "/etc/ipctrace/key", filepath.Join(t.TempDir(), "key"), "postgres", "root").Replace(found[1])
 	c, _, err := configured(t, yamlText)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +35,7 @@ func TestServeDocsConfig(t *testing.T) {
 			t.Errorf("nothing about %s (%s)", key, flag)
 		}
 	}
-	c.Filters, c.Record, c.Buffer = filters{}, defaultServeConfig().Record, ""
+	c.Filters, c.Record, c.OTLP, c.Buffer = filters{}, defaultServeConfig().Record, defaultServeConfig().OTLP, ""
 	c.file, c.text, c.over = "", nil, nil
 	got, err1 := yaml.Marshal(c)
 	want, err2 := yaml.Marshal(defaultServeConfig())

@@ -120,5 +120,8 @@ func (s *server) status() string {
 	if s.log != nil {
 		text += ", recording to " + printable(s.cfg.Record.File)
 	}
+	if s.otlp != nil {
+		text += ", " + s.cfg.OTLP.target()
+	}
 	return text
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
+	"github.com/ipctrace/ipctrace/internal/export/otlp"
 	"github.com/ipctrace/ipctrace/internal/journal"
 )
 
@@ -14,6 +15,7 @@ import (
 type outputs struct {
 	metrics *metrics.Metrics
 	log     *journal.Journal // nil: none is kept
+	otlp    *otlp.Output     // nil: nothing is sent
 	health  *health
 }
 
@@ -22,6 +24,9 @@ func (o *outputs) Write(e *event.Event) error {
 	_ = o.metrics.Write(e)
 	if o.log != nil {
 		_ = o.log.Write(e)
+	}
+	if o.otlp != nil {
+		_ = o.otlp.Write(e)
 	}
 	return nil
 }

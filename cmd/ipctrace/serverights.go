@@ -37,10 +37,13 @@ func (s *server) drop() error {
 // tasks is what is still to be done once the hooks are attached.
 func (s *server) tasks() privilege.Config {
 	cfg := privilege.Config{Looks: s.cfg.Looks}
+	if s.cfg.OTLP.Spool != "" {
+		cfg.Write = append(cfg.Write, s.cfg.OTLP.Spool)
+	}
 	if s.log == nil {
 		return cfg
 	}
-	cfg.Write = []string{filepath.Dir(s.cfg.Record.File)}
+	cfg.Write = append(cfg.Write, filepath.Dir(s.cfg.Record.File))
 	switch to := s.cfg.Record.SealTo; {
 	case strings.HasPrefix(to, "|"):
 		cfg.Exec = true

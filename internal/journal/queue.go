@@ -2,7 +2,6 @@ package journal
 
 import (
 	"crypto/ed25519"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -37,15 +36,15 @@ type queue struct {
 	batch    batch
 	spare    batch // the one before, for its room
 	rooms    rooms
-	seq      uint64        // of the last line
-	lines    uint64        // of all streams
-	events   uint64        // likewise
-	unsealed uint64        // lines since the last seal
-	since    time.Time     // when the first of them came
-	reopen   bool          // look whether the file was moved
-	closed   bool          // nothing comes any more
-	stalled  bool          // there was no room for too long: what finds none is lost at once
-	owed     []event.Event // losses that are not told yet
+	seq      uint64     // of the last line
+	lines    uint64     // of all streams
+	events   uint64     // likewise
+	unsealed uint64     // lines since the last seal
+	since    time.Time  // when the first of them came
+	reopen   bool       // look whether the file was moved
+	closed   bool       // nothing comes any more
+	stalled  bool       // there was no room for too long: what finds none is lost at once
+	owed     event.Owed // losses that are not told yet
 
 	start event.Start // of the stream, for the parts to come
 	stop  *event.Stop // nil: the stream goes on
@@ -83,7 +82,7 @@ func (q *queue) add(e *event.Event) {
 		q.stop = q.totals(e.Stop)
 		own.Stop = q.stop
 	case q.full() && e.Lost != nil:
-		q.owe(e, *e.Lost)
+		q.owed.Add(e, *e.Lost)
 		return
 	case q.full():
 		q.drop(e)
@@ -213,25 +212,7 @@ func (q *queue) drop(e *event.Event) {
 	if e.Observed == event.ObservedHook {
 		q.droppedEvents++
 	}
-	q.owe(e, event.Lost{Count: 1, From: e.Time, To: e.Time, Stage: event.StageOutput})
-}
-
-// owe adds a loss, told by or of e, to those of its sort.
-func (q *queue) owe(e *event.Event, l event.Lost) {
-	i := slices.IndexFunc(q.owed, func(o event.Event) bool { return o.Lost.Stage == l.Stage && o.Lost.AtMost == l.AtMost })
-	if i < 0 {
-		q.owed = append(q.owed, event.Event{Time: e.Time, BootNS: e.BootNS, Event: event.TraceLost, Lost: &l})
-		return
-	}
-	o := &q.owed[i]
-	o.Time, o.BootNS = e.Time, e.BootNS
-	o.Lost.Count += l.Count
-	if l.From.Before(o.Lost.From) {
-		o.Lost.From = l.From
-	}
-	if l.To.After(o.Lost.To) {
-		o.Lost.To = l.To
-	}
+	q.owed.Add(e, event.Lost{Count: 1, From: e.Time, To: e.Time, Stage: event.StageOutput})
 }
 
 // pay tells what was lost by now.
