@@ -19,7 +19,7 @@ type logFlags struct {
 	Fsync      string        `yaml:"fsync"`
 	Sign       string        `yaml:"sign"`
 	SealTo     string        `yaml:"seal_to"`
-	Nice       int           `yaml:"nice"`
+	Nice       int           `yaml:"-"` // of serve it is that of all outputs
 	Queue      string        `yaml:"queue"`
 }
 

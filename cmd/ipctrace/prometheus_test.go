@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/collector"
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 )
 
@@ -228,6 +230,62 @@ func TestAlerts(t *testing.T) {
 	cmd := exec.Command(promtool, "test", "rules", "alerts_test.yaml")
 	cmd.Dir = filepath.Join(deploy, "prometheus")
 	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestServeSides: many calls at full speed, counted by a real Prometheus, sent to a real
+// collector, and recorded. All sides have as many, but for what each says that it lost.
+// IPCTRACE_CALLS says how many: a million takes a minute or two.
+func TestServeSides(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	calls := 100_000
+	if text := os.Getenv("IPCTRACE_CALLS"); text != "" {
+		var err error
+		if calls, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer sink.Close()
+	c := collector.New(t, collector.Options{Forward: sink.URL})
+	c.Start()
+	file := filepath.Join(t.TempDir(), "log")
+	d := serveHere(t, "--otlp", "http://"+c.HTTP, "--spool", filepath.Join(t.TempDir(), "spool"), "--record", file)
+	p := scraping(t, d)
+	runMaker(t, 64, "-unshare", "-threads", "2", "-repeat", fmt.Sprint(calls/2), "msgget:7:01600")
+	var s series
+	d.awaitLong("all is delivered", func() bool {
+		s = d.scrape()
+		return s.sum("ipctrace_events_pending")+s.sum("ipctrace_output_waiting")+s.sum("ipctrace_output_spooled") == 0
+	})
+	s.addsUp(t)
+	lostInRing := s.sum("ipctrace_events_lost_total", "stage=ring")
+	if told := s.happened(); told+lostInRing < float64(calls) {
+		t.Errorf("%v told, %v lost, %d made", told, lostInRing, calls)
+	}
+	d.await("Prometheus has scraped that", func() bool {
+		told, _ := p.query("sum(ipctrace_events_total)")
+		return told == s.sum("ipctrace_events_total")
+	})
+	accepted := func() float64 { return float64(c.Counter("otelcol_receiver_accepted_log_records")) }
+	delivered, lost, told := s.sum("ipctrace_output_delivered_total", "output=otlp"), s.sum("ipctrace_events_lost_total", "stage=otlp"), s.sum("ipctrace_events_total")
+	if accepted() != delivered {
+		t.Errorf("%v delivered, the collector has %v", delivered, accepted())
+	}
+	// Where some were lost, records tell of that, and are delivered too.
+	if all := delivered + lost; all < told || all > told+lost {
+		t.Errorf("%v told, %v delivered and %v lost by otlp", told, delivered, lost)
+	}
+	if recorded, told := s.sum("ipctrace_output_delivered_total", "output=record")+s.sum("ipctrace_events_lost_total", "stage=record"), s.happened(); recorded != told {
+		t.Errorf("%v told, %v recorded or lost", told, recorded)
+	}
+	t.Logf("%v told, %v lost in the ring; the collector has %v; otlp lost %v, record %v", s.happened(), lostInRing, accepted(),
+		s.sum("ipctrace_events_lost_total", "stage=otlp"), s.sum("ipctrace_events_lost_total", "stage=record"))
+	d.end(exitDone)
+	out, err := exec.Command("ipctrace", "verify", file).CombinedOutput()
+	t.Logf("verify: %v: %s", err, out)
+	if err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -158,11 +158,8 @@ func (s *server) openTrace(ctx context.Context) (err error) {
 	})
 	s.gathered.Store(s.metrics)
 	s.out = outputs{metrics: s.metrics, log: s.log, otlp: s.otlp, health: &s.health}
-	if s.log == nil {
-		return nil
-	}
-	if err := prioritize(s.cfg.Record.Nice); err != nil {
-		s.warn(fmt.Sprintf("record.nice %d: %v: in a flood more is lost: needs CAP_SYS_NICE, or record.nice: 0", s.cfg.Record.Nice, err))
+	if err := prioritize(s.cfg.Nice); err != nil {
+		s.warn(fmt.Sprintf("nice %d: %v: in a flood more is lost: needs CAP_SYS_NICE, or nice: 0", s.cfg.Nice, err))
 	}
 	return nil
 }

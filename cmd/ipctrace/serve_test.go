@@ -104,9 +104,20 @@ func (d *serving) words() string {
 // await waits for something to become true.
 func (d *serving) await(what string, is func() bool) {
 	d.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+	d.within(30*time.Second, what, is)
+}
+
+// awaitLong waits for what takes its time.
+func (d *serving) awaitLong(what string, is func() bool) {
+	d.t.Helper()
+	d.within(4*time.Minute, what, is)
+}
+
+func (d *serving) within(limit time.Duration, what string, is func() bool) {
+	d.t.Helper()
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			d.t.Fatalf("not within half a minute: %s\n%s", what, d.words())
+			d.t.Fatalf("not within %v: %s\n%s", limit, what, d.words())
 		}
 	}
 }

@@ -30,6 +30,7 @@ type serveConfig struct {
 	Filters  filters       `yaml:"filters"`
 	Hooks    string        `yaml:"hooks"`
 	Buffer   string        `yaml:"buffer"`
+	Nice     int           `yaml:"nice"`
 	SelfTest bool          `yaml:"self_test"`
 	Drain    time.Duration `yaml:"drain"`
 	User     string        `yaml:"user"`
@@ -63,9 +64,9 @@ const (
 
 func defaultServeConfig() serveConfig {
 	return serveConfig{
-		Hooks: tracer.Auto.String(), Drain: defaultDrain, Looks: true,
+		Hooks: tracer.Auto.String(), Nice: defaultNice, Drain: defaultDrain, Looks: true,
 		Metrics: metricsConfig{Listen: defaultListen, MaxNamespaces: metrics.DefaultNamespaces, Survey: defaultSurvey},
-		Record:  logFlags{Fsync: string(journal.FsyncInterval), Nice: defaultNice, Queue: serveQueue},
+		Record:  logFlags{Fsync: string(journal.FsyncInterval), Queue: serveQueue},
 		OTLP:    otlpConfig{SpoolSize: "256M", Metrics: true},
 	}
 }
@@ -98,7 +99,7 @@ var keys = map[string]string{
 	"kind": "filters.kind", "event": "filters.event", "ns": "filters.ns", "no-host": "filters.no_host",
 	"pid": "filters.pid", "uid": "filters.uid", "comm": "filters.comm", "container": "filters.container",
 	"rotate-size": "record.rotate_size", "rotate-time": "record.rotate_time", "keep": "record.keep", "compress": "record.compress",
-	"fsync": "record.fsync", "sign": "record.sign", "seal-to": "record.seal_to", "nice": "record.nice", "queue": "record.queue",
+	"fsync": "record.fsync", "sign": "record.sign", "seal-to": "record.seal_to", "nice": "nice", "queue": "record.queue",
 }
 
 // maxConfig is how large the file may be, in bytes.
@@ -258,6 +259,8 @@ func (s *serveConfig) check() (*plan, error) {
 		return nil, refused("max-namespaces", " %d: must be 1 or more", m.MaxNamespaces)
 	case m.Survey < time.Second:
 		return nil, refused("survey", " %v: must be 1s or more", m.Survey)
+	case s.Nice < -20 || s.Nice > 19:
+		return nil, refused("nice", " %d: must be from -20 to 19", s.Nice)
 	case s.Drain < 0:
 		return nil, refused("drain", " %v: must not be negative", s.Drain)
 	}
@@ -273,6 +276,7 @@ func (s *serveConfig) check() (*plan, error) {
 	if s.Record.toStdout() {
 		return nil, refused("record", " -: a daemon has no stdout: name a file")
 	}
+	s.Record.Nice = s.Nice
 	log, err := s.Record.config(s.given)
 	if err != nil {
 		return nil, err
@@ -292,6 +296,7 @@ func (s *serveConfig) same(other *serveConfig) (differs []string) {
 	}
 	note("hooks", s.Hooks == other.Hooks)
 	note("buffer", s.Buffer == other.Buffer)
+	note("nice", s.Nice == other.Nice)
 	note("self_test", s.SelfTest == other.SelfTest)
 	note("drain", s.Drain == other.Drain)
 	note("user", s.User == other.User)

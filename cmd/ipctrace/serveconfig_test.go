@@ -113,7 +113,7 @@ func TestServeConfigErrors(t *testing.T) {
 		{"record:\n  file: x\n  keep: 3", "", "c.yaml:3: record.keep: 3: is for old files"},
 		{"record:\n  file: x\n  fsync: now", "", `c.yaml:3: record.fsync: unknown word "now"`},
 		{"record:\n  file: x\n  rotate_time: 1ms", "", "c.yaml:3: record.rotate_time: 1ms: must be 1s or more"},
-		{"record:\n  file: x\n  nice: 20", "", "c.yaml:3: record.nice: 20: must be from -20 to 19"},
+		{"record:\n  file: x\nnice: 20", "", "c.yaml:3: nice: 20: must be from -20 to 19"},
 		{"record:\n  file: '-'", "", "c.yaml:2: record.file: -: a daemon has no stdout"},
 		{"drain: 1s", "--drain=-2s", "--drain -2s: must not be negative"},
 		{"filters: {kind: [shm]}", "--kind=queue", `--kind: unknown kind "queue"`},

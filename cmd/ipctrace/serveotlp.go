@@ -75,6 +75,7 @@ func (s *server) openOTLP(ctx context.Context) (err error) {
 	}
 	cfg.Warn = s.warn
 	cfg.Put = s.delayOf("otlp")
+	cfg.Begin = func() { _ = prioritize(s.cfg.Nice) }
 	if s.cfg.OTLP.Metrics {
 		cfg.Metrics = prom.GathererFunc(s.gather)
 	}

@@ -52,8 +52,9 @@ type Config struct {
 	Metrics  prometheus.Gatherer // nil: no metrics
 	Interval time.Duration       // of metrics; default 1m
 
-	Put  func(boot int64)  // nil, or is told of each batch that was taken when its oldest event happened (BootNS)
-	Warn func(text string) // tells people what went wrong, and when it is over
+	Begin func()            // nil, or is called first by the goroutine that puts events into the spool
+	Put   func(boot int64)  // nil, or is told of each batch that was taken when its oldest event happened (BootNS)
+	Warn  func(text string) // tells people what went wrong, and when it is over
 }
 
 // Wrong is what is wrong with a field of a Config, which is called as in the

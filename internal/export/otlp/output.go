@@ -26,6 +26,7 @@ type Output struct {
 	inFlight *batch // out of memory; nil: none is
 
 	complained map[Reason]time.Time // when; of the sender
+	lines      lines                // of who spills
 
 	mu    sync.Mutex // guards queue and away
 	queue queue

@@ -98,16 +98,21 @@ func (o *Output) pending() (n int, age time.Duration, closed bool) {
 
 // take is the next batch. Its entries stay where they are.
 func (o *Output) take(most int) *batch {
+	if b := o.fromMemory(most); b != nil {
+		return b
+	}
+	return o.fromSpool(most)
+}
+
+// fromMemory is the next batch, from there; nil: what is in the spool is older.
+func (o *Output) fromMemory(most int) *batch {
 	o.moving.Lock()
 	defer o.moving.Unlock()
 	o.mu.Lock()
-	spooled := o.queue.counts.Spooled
-	o.mu.Unlock()
-	if spooled > 0 {
-		return o.fromSpool(most)
-	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.queue.counts.Spooled > 0 {
+		return nil
+	}
 	b := &batch{entries: append([]entry(nil), o.queue.entries[:min(most, len(o.queue.entries))]...)}
 	o.inFlight = b
 	return b

@@ -24,6 +24,9 @@ const syncEvery = time.Second
 
 // keepSpilling puts what is to be spilled into the spool until the end.
 func (o *Output) keepSpilling() {
+	if o.cfg.Begin != nil {
+		o.cfg.Begin()
+	}
 	var trouble error
 	synced := time.Now()
 	for {
@@ -73,12 +76,7 @@ func (o *Output) spillSome(all bool) (int, error) {
 	}
 	entries := o.queue.entries[:min(spillMost, len(o.queue.entries))] // what is behind them may grow meanwhile
 	o.mu.Unlock()
-	var encoder event.Encoder
-	texts := make([][]byte, len(entries))
-	for i := range entries {
-		texts[i] = entries[i].append(nil, &encoder)
-	}
-	n, err := o.spool.Append(texts)
+	n, err := o.spool.Append(o.lines.of(entries))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if b := o.inFlight; b != nil {
@@ -89,7 +87,31 @@ func (o *Output) spillSome(all bool) (int, error) {
 	return n, err
 }
 
-// fromSpool is the next batch, from the spool.
+// lines makes the spool's of entries, in the same room again and again.
+type lines struct {
+	encoder event.Encoder
+	room    []byte
+	ends    []int
+	texts   [][]byte
+}
+
+// of is there until the next call.
+func (l *lines) of(entries []entry) [][]byte {
+	l.room, l.ends, l.texts = l.room[:0], l.ends[:0], l.texts[:0]
+	for i := range entries {
+		l.room = entries[i].append(l.room, &l.encoder)
+		l.ends = append(l.ends, len(l.room))
+	}
+	from := 0
+	for _, to := range l.ends {
+		l.texts = append(l.texts, l.room[from:to])
+		from = to
+	}
+	return l.texts
+}
+
+// fromSpool is the next batch, from the spool. To read it takes its time, in which the
+// spiller goes on: only the sender takes lines out.
 func (o *Output) fromSpool(most int) *batch {
 	texts, _ := o.spool.Next(most, batchBytes)
 	b := &batch{}
@@ -104,6 +126,8 @@ func (o *Output) fromSpool(most int) *batch {
 	if len(b.entries) == 0 {
 		o.spool.Done(b.foreign)
 	}
+	o.moving.Lock() // between two of the spiller's moves, the spool has what was counted
+	defer o.moving.Unlock()
 	left := o.spool.Lines() // not under mu: the disk may be slow, and Write does not wait
 	o.mu.Lock()
 	defer o.mu.Unlock()
