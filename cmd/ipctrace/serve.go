@@ -151,6 +151,9 @@ func (s *server) openTrace(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.otlp != nil {
+		collectAfter(sendGC)
+	}
 	s.trace.start.Filters = s.plan.words
 	s.metrics = metrics.New(metrics.Config{
 		Namespaces: s.cfg.Metrics.MaxNamespaces, Version: version(), Start: s.trace.start,

@@ -51,10 +51,12 @@ type trace struct {
 }
 
 // How many percent the heap may grow by between collections: until attached, and then.
-// Events leave nothing to collect, and much that lives: objects.
+// Events leave nothing to collect, and much that lives: objects. But those that are
+// sent are copies, which live for a moment.
 const (
 	startGC = 400
 	traceGC = 20
+	sendGC  = 100
 )
 
 // collectAfter says how much the heap may grow by, unless the user has.
