@@ -251,7 +251,7 @@ func TestServeSides(t *testing.T) {
 	c := collector.New(t, collector.Options{Forward: sink.URL})
 	c.Start()
 	file := filepath.Join(t.TempDir(), "log")
-	d := serveHere(t, "--otlp", "http://"+c.HTTP, "--spool", filepath.Join(t.TempDir(), "spool"), "--record", file)
+	d := serveHere(t, "--otlp", "http://"+c.HTTP, "--spool", filepath.Join(t.TempDir(), "spool"), "--spool-size", "2G", "--record", file)
 	p := scraping(t, d)
 	runMaker(t, 64, "-unshare", "-threads", "2", "-repeat", fmt.Sprint(calls/2), "msgget:7:01600")
 	var s series
