@@ -11,6 +11,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // world is a trace that a test makes up.
@@ -195,52 +196,46 @@ func (w *world) live() int {
 	return objects
 }
 
-func count(t *testing.T, m *Metrics) (n int) {
+// each shows all series of this program's own.
+func each(t *testing.T, m *Metrics, show func(name string, s *dto.Metric)) {
 	t.Helper()
 	families, err := m.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "ipctrace_") {
-			n += len(f.GetMetric())
+		for _, s := range f.GetMetric() {
+			if strings.HasPrefix(f.GetName(), "ipctrace_") {
+				show(f.GetName(), s)
+			}
 		}
 	}
+}
+
+func count(t *testing.T, m *Metrics) (n int) {
+	t.Helper()
+	each(t, m, func(string, *dto.Metric) { n++ })
 	return n
 }
 
 func objectsIn(t *testing.T, m *Metrics) (n int) {
 	t.Helper()
-	families, err := m.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, s := range f.GetMetric() {
-			if f.GetName() == "ipctrace_objects" {
-				n += int(s.GetGauge().GetValue())
-			}
+	each(t, m, func(name string, s *dto.Metric) {
+		if name == "ipctrace_objects" {
+			n += int(s.GetGauge().GetValue())
 		}
-	}
+	})
 	return n
 }
 
-func has(t *testing.T, m *Metrics, namespace string) bool {
+func has(t *testing.T, m *Metrics, namespace string) (found bool) {
 	t.Helper()
-	families, err := m.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, s := range f.GetMetric() {
-			for _, l := range s.GetLabel() {
-				if l.GetName() == "namespace" && l.GetValue() == namespace {
-					return true
-				}
-			}
+	each(t, m, func(_ string, s *dto.Metric) {
+		for _, l := range s.GetLabel() {
+			found = found || l.GetName() == "namespace" && l.GetValue() == namespace
 		}
-	}
-	return false
+	})
+	return found
 }
 
 // Names of others do no harm, and what lints metrics finds nothing.
@@ -250,19 +245,13 @@ func TestHostile(t *testing.T) {
 	e := segment(1, 1, 1)
 	e.NS.Label = strings.Repeat("\xff\n\x1b[31m\"}", 1000)
 	w.apply(e)
-	families, err := m.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, s := range f.GetMetric() {
-			for _, l := range s.GetLabel() {
-				if !utf8.ValidString(l.GetValue()) || strings.ContainsAny(l.GetValue(), "\x1b\n") || len(l.GetValue()) > 4*maxText {
-					t.Errorf("%s: %s=%q", f.GetName(), l.GetName(), l.GetValue())
-				}
+	each(t, m, func(name string, s *dto.Metric) {
+		for _, l := range s.GetLabel() {
+			if !utf8.ValidString(l.GetValue()) || strings.ContainsAny(l.GetValue(), "\x1b\n") || len(l.GetValue()) > 4*maxText {
+				t.Errorf("%s: %s=%q", name, l.GetName(), l.GetValue())
 			}
 		}
-	}
+	})
 	if problems, err := testutil.GatherAndLint(m); err != nil || len(problems) > 0 {
 		t.Error(problems, err)
 	}
