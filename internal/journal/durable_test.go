@@ -381,3 +381,44 @@ func TestReopenAfterRotation(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestReaderGoneCounted: who goes on giving to a log that has ended loses that, and
+// what waited, and it is counted.
+func TestReaderGoneCounted(t *testing.T) {
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer w.Close()
+	cfg := config(t)
+	cfg.File, cfg.Out, cfg.Hasty = "", w, true
+	j := begin(t, cfg)
+	write(t, j, start())
+	r.Close()
+	given := uint64(0)
+	await(t, func() bool { given++; return errors.Is(j.Write(create(int(given))), unix.EPIPE) })
+	for range 10 {
+		given++
+		_ = j.Write(create(int(given)))
+	}
+	if c := j.Counts(); c.Waiting != 0 || c.Written+c.Dropped != given {
+		t.Errorf("%d given: %+v", given, c)
+	}
+	_ = j.Close()
+}
+
+// TestReopenBetween: who asks for another file between two streams gets it with the next.
+func TestReopenBetween(t *testing.T) {
+	cfg := config(t)
+	j := begin(t, cfg)
+	write(t, j, start(), create(1), stop(1))
+	await(t, func() bool { return j.Counts().Waiting == 0 })
+	must(t, os.Rename(cfg.File, cfg.File+".old"))
+	j.Reopen()
+	time.Sleep(50 * time.Millisecond) // it has been heard by then, and can have been forgotten
+	write(t, j, start(), create(1))
+	await(t, func() bool { _, err := os.Stat(cfg.File); return err == nil })
+	write(t, j, stop(1))
+	must(t, j.Close())
+	if r := whole(t, cfg.File+".old", cfg.File); r.Broken > 0 || !r.Ended {
+		t.Errorf("%+v", r)
+	}
+}

@@ -109,7 +109,8 @@ func Open(cfg Config) (*Journal, error) {
 }
 
 // Write takes in an event, as one of the log's own numbering. It keeps nothing
-// that e points at. An error ends the log.
+// that e points at. An error ends the log: who goes on all the same loses what it
+// gives, and Counts counts it.
 func (j *Journal) Write(e *event.Event) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -117,6 +118,9 @@ func (j *Journal) Write(e *event.Event) error {
 		j.awaitRoom()
 	}
 	if j.err != nil {
+		if happened(e) {
+			j.queue.events++
+		}
 		return j.err
 	}
 	j.queue.add(e)
@@ -187,7 +191,7 @@ func (j *Journal) Stop() *event.Stop {
 type Counts struct {
 	Written uint64
 	Waiting uint64 // in the queue, or being written
-	Dropped uint64 // found no room
+	Dropped uint64 // found no room, or an end of the log
 }
 
 // Counts is safe to call at any time.
@@ -195,6 +199,9 @@ func (j *Journal) Counts() Counts {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	written := j.writer.events.Load()
+	if j.err != nil { // what waited for the reader that went away waits no more
+		return Counts{Written: written, Dropped: j.queue.droppedInAll + j.queue.events - written}
+	}
 	return Counts{Written: written, Waiting: j.queue.events - written, Dropped: j.queue.droppedInAll}
 }
 
@@ -322,21 +329,26 @@ func (j *Journal) take() (batch, bool) {
 	}
 }
 
-// lookForMove ends the part if it was asked for, and its file has been moved.
+// lookForMove ends the part if it was asked for, and its file has been moved. Between
+// two streams it cannot: that waits for the next.
 func (j *Journal) lookForMove() {
 	j.mu.Lock()
-	asked := j.queue.reopen
-	j.queue.reopen = false
+	asked := j.queue.reopen && j.queue.goesOn()
+	if asked {
+		j.queue.reopen = false
+	}
 	j.mu.Unlock()
 	if !asked || !j.writer.target.moved() {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.queue.start.Log != nil && j.queue.stop == nil {
-		wall, _ := j.cfg.Now()
-		j.queue.seal(false, true, wall)
+	if !j.queue.goesOn() {
+		j.queue.reopen = true
+		return
 	}
+	wall, _ := j.cfg.Now()
+	j.queue.seal(false, true, wall)
 }
 
 // takeNow takes what there is, or says how long to wait for it.

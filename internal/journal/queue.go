@@ -145,12 +145,15 @@ func (q *queue) line(e *event.Event) {
 	q.unsealed++
 }
 
+// goesOn says whether a stream has begun, and has not ended.
+func (q *queue) goesOn() bool { return q.start.Log != nil && q.stop == nil }
+
 // complete says whether the part is large or old enough to begin another, if
 // anything is to come. A part that is told more than it could hold holds as much
 // again: else each event would have one of its own.
 func (q *queue) complete(at time.Time) bool {
 	large := q.most > 0 && q.size >= max(q.most, 2*q.state)
-	return q.start.Log != nil && q.stop == nil && (large || q.age > 0 && at.Sub(q.begun) >= q.age)
+	return q.goesOn() && (large || q.age > 0 && at.Sub(q.begun) >= q.age)
 }
 
 // tell appends a line of what is there at the beginning of the part.
