@@ -167,6 +167,9 @@ func (s *serveConfig) decode() error {
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil { // it says nothing, and the decoder would clear all
 		return nil
 	}
+	if len(file.Docs) > 1 {
+		return usagef("%s:%d: another document begins: one is read", s.file, file.Docs[1].Start.Position.Line)
+	}
 	// Of a time that is none the decoder does not say where it is.
 	for _, key := range []string{"drain", "metrics.survey", "record.rotate_time", "otlp.interval"} {
 		if node := s.find(key); node != nil {

@@ -78,7 +78,7 @@ record:
 
 // Without a file, or with an empty one, there are metrics and no more.
 func TestServeConfigDefaults(t *testing.T) {
-	for _, text := range []string{"", "\n", "# nothing\n"} {
+	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "---\nlooks: true\n...\n", "metrics:\nfilters:\n"} {
 		c, p, err := configured(t, text)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
@@ -96,6 +96,7 @@ func TestServeConfigErrors(t *testing.T) {
 		{"metrics:\n  lissten: x", "", `c.yaml:2: unknown field "lissten"`},
 		{"metrics:\n\n  max_namespaces: lots", "", `c.yaml:3: `},
 		{"a: [", "", "c.yaml:1: "},
+		{"drain: 1s\n---\ndrian: 2s", "", "c.yaml:2: another document begins: one is read"},
 		{"filters:\n  kind: [shm]\n  event: [create, made]", "", `c.yaml:3: filters.event: unknown event "made"`},
 		{"filters: {kind: [shmem]}", "", `c.yaml:1: filters.kind: unknown kind "shmem"`},
 		{"filters:\n  pid: []", "", "c.yaml:2: filters.pid: no value"},

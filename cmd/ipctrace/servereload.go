@@ -18,17 +18,16 @@ import (
 // reload takes in the filters that the file has now. A file that is wrong changes
 // nothing.
 func (s *server) reload(c *cobra.Command) {
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails only for a bad pointer
-	_, _ = daemon.SdNotify(false, fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
-	defer func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }()
+	if s.health.ready.Load() { // else that was not said yet, and is not to be said here
+		defer notifyReload()()
+	}
 	if s.log != nil {
 		s.log.Reopen()
 	}
 	if s.cfg.file == "" {
 		return
 	}
-	next, err := s.cfg.anew(c.Flags())
+	next, p, err := s.cfg.planAnew(c.Flags())
 	if err != nil {
 		s.warn(fmt.Sprintf("not reloaded: %v", err))
 		return
@@ -40,15 +39,27 @@ func (s *server) reload(c *cobra.Command) {
 		s.warn("reloaded: the filters are as they were")
 		return
 	}
-	p, err := next.plan()
-	if err != nil {
-		s.warn(fmt.Sprintf("not reloaded: %v", err))
-		return
-	}
 	s.cfg.Filters = next.Filters
 	s.filter.Store(&p.filter)
 	s.trace.renew(&renewal{p.filter, p.words})
 	s.warn(strings.TrimSpace("reloaded: filters: " + strings.Join(p.words, " ")))
+}
+
+// notifyReload tells systemd that it begins, and then that it is over.
+func notifyReload() (over func()) {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails only for a bad pointer
+	_, _ = daemon.SdNotify(false, fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+	return func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
+}
+
+// planAnew is that, if it can be served.
+func (s *serveConfig) planAnew(f *pflag.FlagSet) (next *serveConfig, p *plan, err error) {
+	if next, err = s.anew(f); err != nil {
+		return nil, nil, err
+	}
+	p, err = next.plan()
+	return next, p, err
 }
 
 // anew is what the same flags and the file as it is now say.
