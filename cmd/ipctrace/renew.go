@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/tracer"
 )
@@ -30,7 +29,7 @@ func (t *trace) renewNow(out sink) error {
 	}
 	t.base = so
 	t.mu.Lock()
-	t.inventory = inventory.New(inventory.Limits{})
+	t.inventory = t.inventory.Renew()
 	t.stream = t.stream.Renew(r.filter, t.inventory)
 	t.begun = false
 	t.mu.Unlock()
@@ -47,7 +46,8 @@ func (t *trace) renewNow(out sink) error {
 // taken is the account of what has come out of the ring, and of the losses that were
 // told. What is still in it is the next stream's.
 func (t *trace) taken() tracer.Stats {
-	s := tracer.Stats{Delivered: t.tracer.Stats().Delivered, Lost: t.toldLost, Skipped: t.toldSkipped}
+	now := t.tracer.Stats()
+	s := tracer.Stats{Delivered: now.Delivered, Lost: t.toldLost, Skipped: t.toldSkipped, CgroupsLost: now.CgroupsLost}
 	s.Produced = s.Delivered + s.Lost
 	return s
 }
@@ -58,5 +58,6 @@ func since(s, base tracer.Stats) tracer.Stats {
 	s.Delivered -= base.Delivered
 	s.Lost -= base.Lost
 	s.Skipped -= base.Skipped
+	s.CgroupsLost -= base.CgroupsLost
 	return s
 }

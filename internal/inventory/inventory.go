@@ -72,6 +72,15 @@ func New(l Limits) *Inventory {
 	}
 }
 
+// Renew is an empty inventory that has the limits of this one, and goes on counting
+// what was forgotten for them.
+func (v *Inventory) Renew() *Inventory {
+	next := New(v.limits)
+	next.totals.ForgottenObjects, next.totals.ForgottenNamespaces = v.totals.ForgottenObjects, v.totals.ForgottenNamespaces
+	next.totals.ForgottenGone, next.totals.ForgottenFreed = v.totals.ForgottenGone, v.totals.ForgottenFreed
+	return next
+}
+
 // Apply takes an event in. Of what it points at, all that [event.Event.Clone] does
 // not copy is kept: leave that as it is afterwards. The object may be used again.
 func (v *Inventory) Apply(e *event.Event) {

@@ -155,3 +155,21 @@ func TestStateForgot(t *testing.T) {
 	check(t, uint64(3), applied(Limits{}, state).Totals().ForgottenObjects)
 	check(t, uint64(0), applied(Limits{}, life(1, event.ObjectCreate, "shm", 1), state).Totals().ForgottenObjects)
 }
+
+// TestRenew: nothing is left, but the account of what was forgotten.
+func TestRenew(t *testing.T) {
+	v := New(Limits{Objects: 1})
+	for id := range int32(3) {
+		v.Apply(life(1, event.ObjectCreate, "shm", id))
+	}
+	before := v.Totals().ForgottenObjects
+	next := v.Renew()
+	if after := next.Totals().ForgottenObjects; before == 0 || after != before {
+		t.Errorf("%d forgotten, then %d", before, after)
+	}
+	next.Apply(life(1, event.ObjectCreate, "shm", 1))
+	next.Apply(life(1, event.ObjectCreate, "shm", 2))
+	if n := next.Totals().ForgottenObjects; n != before+1 {
+		t.Errorf("%d forgotten, want %d", n, before+1)
+	}
+}
