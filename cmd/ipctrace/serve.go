@@ -160,7 +160,7 @@ func (s *server) openTrace(ctx context.Context) (err error) {
 		Trace: traceMetrics{s.trace}, Outputs: s.outputs,
 	})
 	s.gathered.Store(s.metrics)
-	s.out = outputs{metrics: s.metrics, log: s.log, otlp: s.otlp, health: &s.health}
+	s.out = outputs{metrics: s.metrics, log: s.log, otlp: s.otlp, health: &s.health, warn: s.warn}
 	if err := prioritize(s.cfg.Nice); err != nil {
 		s.warn(fmt.Sprintf("nice %d: %v: in a flood more is lost: needs CAP_SYS_NICE, or nice: 0", s.cfg.Nice, err))
 	}

@@ -601,3 +601,65 @@ func TestServeScrapes(t *testing.T) {
 	}
 	d.end(exitDone)
 }
+
+// TestServeReaderGone: a log that is a pipe which nobody reads any more holds up
+// nothing, what it loses is counted, and the daemon is not ready.
+func TestServeReaderGone(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	fifo := filepath.Join(t.TempDir(), "log")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := serveHere(t, "--record", fifo, "--comm", mine)
+	reader.Close()
+	d.await("a loss", func() bool {
+		runMaker(t, 64, "-unshare", "-comm", mine, "msgget:0:0600")
+		return d.scrape().sum("ipctrace_events_lost_total", "stage=record") > 0
+	})
+	d.await("what was told is recorded or lost", func() bool {
+		s := d.scrape()
+		return s.sum("ipctrace_output_waiting") == 0 && s.happened() == s.sum("ipctrace_output_delivered_total")+s.sum("ipctrace_events_lost_total", "stage=record")
+	})
+	d.await("not ready", func() bool { status, _ := d.get("/readyz"); return status == http.StatusServiceUnavailable })
+	if n := strings.Count(d.words(), "broken pipe: what comes now is lost"); n != 1 {
+		t.Errorf("said %d times: %s", n, d.words())
+	}
+	d.end(exitFinding)
+}
+
+// TestServeClients: whoever connects, and says nothing, takes no more than a few file
+// descriptors, which the trace needs.
+func TestServeClients(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	d := serveHere(t)
+	address := strings.TrimPrefix(d.url, "http://")
+	idle := make([]net.Conn, 3*mostClients)
+	for i := range idle {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		idle[i] = c
+	}
+	open := func() int {
+		files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	d.await("clients", func() bool { return open() >= mostClients })
+	if n := open(); n > 2*mostClients {
+		t.Errorf("%d files are open", n)
+	}
+	for _, c := range idle {
+		c.Close()
+	}
+	d.await("room", func() bool { status, _ := d.get("/healthz"); return status == http.StatusOK })
+	d.end(exitDone)
+}

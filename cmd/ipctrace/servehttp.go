@@ -11,11 +11,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/net/netutil"
 )
 
 // Bounds of what whoever can reach the address may ask for.
 const (
-	mostScrapes  = 4 // at once
+	mostScrapes  = 4   // at once
+	mostClients  = 128 // who are connected: each takes a file descriptor, and memory
 	headerTime   = 5 * time.Second
 	scrapeTime   = 30 * time.Second
 	mostHeaders  = 16 << 10
@@ -59,7 +61,7 @@ func (s *server) serveHTTP(ctx context.Context, l net.Listener) error {
 		_ = h.Shutdown(last)
 		_ = h.Close()
 	})()
-	err := web.Serve(l, h, &web.FlagConfig{WebConfigFile: &s.cfg.Metrics.WebConfig}, s.logger())
+	err := web.Serve(netutil.LimitListener(l, mostClients), h, &web.FlagConfig{WebConfigFile: &s.cfg.Metrics.WebConfig}, s.logger())
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"iter"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -17,13 +18,18 @@ type outputs struct {
 	log     *journal.Journal // nil: none is kept
 	otlp    *otlp.Output     // nil: nothing is sent
 	health  *health
+	warn    func(text string)
+	ended   bool // the log: people know
 }
 
-// Write never fails: an output tells itself what it lost.
+// Write never fails: an output counts itself what it lost.
 func (o *outputs) Write(e *event.Event) error {
 	_ = o.metrics.Write(e)
 	if o.log != nil {
-		_ = o.log.Write(e)
+		if err := o.log.Write(e); err != nil && !o.ended {
+			o.ended = true
+			o.warn(fmt.Sprintf("record: %v: what comes now is lost, and counted, until a restart", err))
+		}
 	}
 	if o.otlp != nil {
 		_ = o.otlp.Write(e)
