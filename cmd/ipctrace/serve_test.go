@@ -616,16 +616,17 @@ func TestServeReaderGone(t *testing.T) {
 	}
 	d := serveHere(t, "--record", fifo, "--comm", mine)
 	reader.Close()
-	d.await("a loss", func() bool {
+	const said = "broken pipe: what comes now is lost"
+	d.await("an end", func() bool {
 		runMaker(t, 64, "-unshare", "-comm", mine, "msgget:0:0600")
-		return d.scrape().sum("ipctrace_events_lost_total", "stage=record") > 0
+		return strings.Contains(d.words(), said)
 	})
 	d.await("what was told is recorded or lost", func() bool {
 		s := d.scrape()
-		return s.sum("ipctrace_output_waiting") == 0 && s.happened() == s.sum("ipctrace_output_delivered_total")+s.sum("ipctrace_events_lost_total", "stage=record")
+		return s.sum("ipctrace_events_lost_total", "stage=record") > 0 && s.sum("ipctrace_output_waiting") == 0 && s.happened() == s.sum("ipctrace_output_delivered_total")+s.sum("ipctrace_events_lost_total", "stage=record")
 	})
 	d.await("not ready", func() bool { status, _ := d.get("/readyz"); return status == http.StatusServiceUnavailable })
-	if n := strings.Count(d.words(), "broken pipe: what comes now is lost"); n != 1 {
+	if n := strings.Count(d.words(), said); n != 1 {
 		t.Errorf("said %d times: %s", n, d.words())
 	}
 	d.end(exitFinding)
