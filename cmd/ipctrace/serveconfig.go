@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
 	"github.com/ipctrace/ipctrace/internal/export/otlp"
@@ -153,16 +155,9 @@ func (s *serveConfig) read() error {
 }
 
 func (s *serveConfig) decode() error {
-	var wrong yaml.Error
-	at := func(err error) error {
-		if errors.As(err, &wrong) && wrong.GetToken() != nil {
-			return usagef("%s:%d: %s", s.file, wrong.GetToken().Position.Line, wrong.GetMessage())
-		}
-		return usagef("%s: %w", s.file, err)
-	}
 	file, err := parser.ParseBytes(s.text, 0)
 	if err != nil {
-		return at(err)
+		return s.locate(err)
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil { // it says nothing, and the decoder would clear all
 		return nil
@@ -179,9 +174,29 @@ func (s *serveConfig) decode() error {
 		}
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(s.text), yaml.DisallowUnknownField()).Decode(s); err != nil {
-		return at(err)
+		return s.locate(err)
 	}
 	return nil
+}
+
+// locate says where what the parser or the decoder refused is: its line, and the key
+// whose value it is.
+func (s *serveConfig) locate(err error) error {
+	var wrong yaml.Error
+	if !errors.As(err, &wrong) || wrong.GetToken() == nil {
+		return usagef("%s: %w", s.file, err)
+	}
+	at, what := wrong.GetToken(), wrong.GetMessage()
+	var mistyped *yaml.TypeError
+	if errors.As(err, &mistyped) { // it would tell the names that the program has for it
+		what = fmt.Sprintf("%q is no %s", at.Value, mistyped.DstType)
+	}
+	var syntax *yaml.SyntaxError
+	var unknown *yaml.UnknownFieldError
+	if key := s.keyAt(at); key != "" && !errors.As(err, &syntax) && !errors.As(err, &unknown) {
+		what = key + ": " + what
+	}
+	return usagef("%s:%d: %s", s.file, at.Position.Line, what)
 }
 
 // given says whether a flag was, or its key.
@@ -210,6 +225,33 @@ func (s *serveConfig) find(key string) ast.Node {
 		return nil
 	}
 	return node
+}
+
+// keyAt is the key whose value is at a token of the file; "" if none is.
+func (s *serveConfig) keyAt(at *token.Token) string {
+	file, err := parser.ParseBytes(s.text, 0)
+	if err != nil {
+		return ""
+	}
+	search := &keySearch{offset: at.Position.Offset}
+	for _, doc := range file.Docs {
+		ast.Walk(search, doc)
+	}
+	return strings.TrimPrefix(search.path, "$.")
+}
+
+// keySearch looks for the innermost node that begins at an offset.
+type keySearch struct {
+	offset int
+	path   string
+}
+
+// Visit is of ast.Visitor.
+func (k *keySearch) Visit(n ast.Node) ast.Visitor {
+	if t := n.GetToken(); t != nil && t.Position.Offset == k.offset {
+		k.path = n.GetPath()
+	}
+	return k
 }
 
 // place tells of what was refused by its line and key, if it is the file's.

@@ -94,7 +94,11 @@ func TestServeConfigErrors(t *testing.T) {
 	for _, test := range []struct{ text, args, want string }{
 		{"lissten: 1", "", `c.yaml:1: unknown field "lissten"`},
 		{"metrics:\n  lissten: x", "", `c.yaml:2: unknown field "lissten"`},
-		{"metrics:\n\n  max_namespaces: lots", "", `c.yaml:3: `},
+		{"metrics:\n\n  max_namespaces: lots", "", `c.yaml:3: metrics.max_namespaces: "lots" is no int`},
+		{"looks: maybe", "", `c.yaml:1: looks: "maybe" is no bool`},
+		{"record: {file: x, keep: [3]}", "", "c.yaml:1: record.keep: "},
+		{"metrics: 5", "", "c.yaml:1: metrics: "},
+		{"\nfilters: {kind: shm}", "", "c.yaml:2: filters.kind: string was used where sequence is expected"},
 		{"a: [", "", "c.yaml:1: "},
 		{"drain: 1s\n---\ndrian: 2s", "", "c.yaml:2: another document begins: one is read"},
 		{"filters:\n  kind: [shm]\n  event: [create, made]", "", `c.yaml:3: filters.event: unknown event "made"`},
