@@ -45,12 +45,9 @@ func (c *contents) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	var limits map[uint64][]Limit
-	if s := c.survey.last.Load(); s != nil {
-		limits = s.Limits
-	}
+	last := c.survey.last.Load()
 	var seen sight
-	c.trace.Look(func(v *inventory.Inventory) { seen = c.places.look(v, limits) }) // told afterwards: who scrapes may be slow
+	c.trace.Look(func(v *inventory.Inventory) { seen = c.places.look(v, last) }) // told afterwards: who scrapes may be slow
 	gauge(namespaces, float64(seen.namespaces))
 	gauge(namespacesRest, float64(seen.rest))
 	for _, p := range seen.places {

@@ -256,3 +256,22 @@ func TestHostile(t *testing.T) {
 		t.Error(problems, err)
 	}
 }
+
+// TestLimitsReused: a namespace has not the limits of the one that had its inode number
+// when they were looked for.
+func TestLimitsReused(t *testing.T) {
+	w := newWorld()
+	m := w.metrics(0)
+	next := segment(1, 1, 1)
+	next.NS.Gen, next.Time = 2, moment.Add(time.Second)
+	w.apply(next)
+	limits := map[uint64][]Limit{next.NS.Inode: {{"SHMMNI", 4, 4}}}
+	m.Surveyed(&Survey{At: moment, Limits: limits})
+	want(t, m, "", "ipctrace_limit_used_ratio", "ipctrace_limit")
+	m.Surveyed(&Survey{At: moment.Add(2 * time.Second), Limits: limits})
+	want(t, m, `
+# HELP ipctrace_limit_used_ratio How much of a limit is used up, from 0 to 1: at 1 a call fails with ENOSPC. As of the last survey. Of "other", the largest.
+# TYPE ipctrace_limit_used_ratio gauge
+ipctrace_limit_used_ratio{limit="SHMMNI",namespace="4026531840.2"} 1
+`, "ipctrace_limit_used_ratio")
+}

@@ -35,7 +35,7 @@ type sight struct {
 }
 
 // look counts what is there.
-func (p *places) look(v *inventory.Inventory, limits map[uint64][]Limit) sight {
+func (p *places) look(v *inventory.Inventory, last *Survey) sight {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	live := living(v)
@@ -44,12 +44,12 @@ func (p *places) look(v *inventory.Inventory, limits map[uint64][]Limit) sight {
 	rest := &place{name: other}
 	for _, n := range live {
 		if !p.chosen[identityOf(&n.Namespace)] {
-			rest.add(n, limits[n.Inode])
+			rest.add(n, last.limitsOf(n))
 			s.rest++
 			continue
 		}
 		own := &place{name: n.String(), label: n.Label, initial: n.Initial}
-		own.add(n, limits[n.Inode])
+		own.add(n, last.limitsOf(n))
 		s.places = append(s.places, own)
 	}
 	if s.rest > 0 {

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -13,6 +14,15 @@ type Survey struct {
 	Orphans map[Orphans]int
 	At      time.Time
 	Took    time.Duration
+}
+
+// limitsOf are those of a namespace, none where the survey found another one of its
+// inode number.
+func (s *Survey) limitsOf(n *inventory.Namespace) []Limit {
+	if s == nil || n.Gen > 1 && n.First.After(s.At) {
+		return nil
+	}
+	return s.Limits[n.Inode]
 }
 
 // Limit is one of a namespace's.
