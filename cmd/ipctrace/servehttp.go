@@ -52,7 +52,8 @@ func (s *server) serveHTTP(ctx context.Context, l net.Listener) error {
 		fmt.Fprint(w, "ipctrace serve: /metrics /healthz /readyz\n")
 	})
 	h := &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTime, WriteTimeout: scrapeTime + headerTime, IdleTimeout: time.Minute, MaxHeaderBytes: mostHeaders,
+		Handler: mux, ReadHeaderTimeout: headerTime, ReadTimeout: scrapeTime, // of bodies too, which nobody needs, and which may never come
+		WriteTimeout: scrapeTime + headerTime, IdleTimeout: time.Minute, MaxHeaderBytes: mostHeaders,
 		ErrorLog: slog.NewLogLogger(s.logger().Handler(), slog.LevelDebug), // strangers' bad handshakes are no news
 	}
 	defer context.AfterFunc(ctx, func() {
