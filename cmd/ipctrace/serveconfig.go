@@ -306,8 +306,8 @@ func (s *serveConfig) check() (*plan, error) {
 		return nil, refused("survey", " %v: must be 1s or more", m.Survey)
 	case s.Nice < -20 || s.Nice > 19:
 		return nil, refused("nice", " %d: must be from -20 to 19", s.Nice)
-	case s.Drain < 0:
-		return nil, refused("drain", " %v: must not be negative", s.Drain)
+	case s.Drain < time.Second: // in less no output is done with what it has
+		return nil, refused("drain", " %v: must be 1s or more", s.Drain)
 	}
 	if err := web.Validate(s.Metrics.WebConfig); err != nil {
 		return nil, refused("web-config", " %s: %w", s.Metrics.WebConfig, err)

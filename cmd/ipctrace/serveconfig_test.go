@@ -109,7 +109,7 @@ func TestServeConfigErrors(t *testing.T) {
 		{"\nhooks: all", "", `c.yaml:2: hooks: unknown hooks "all"`},
 		{"buffer: 3", "", "c.yaml:1: buffer: 3: must be from 64K to 1G"},
 		{"drain: soon", "", "c.yaml:1: "},
-		{"drain: -1s", "", "c.yaml:1: drain: -1s: must not be negative"},
+		{"drain: -1s", "", "c.yaml:1: drain: -1s: must be 1s or more"},
 		{"metrics:\n  max_namespaces: 0", "", "c.yaml:2: metrics.max_namespaces: 0: must be 1 or more"},
 		{"metrics:\n  survey: 1ms", "", "c.yaml:2: metrics.survey: 1ms: must be 1s or more"},
 		{"metrics:\n  web_config: /nowhere/web.yml", "", "c.yaml:2: metrics.web_config: /nowhere/web.yml: "},
@@ -120,7 +120,7 @@ func TestServeConfigErrors(t *testing.T) {
 		{"record:\n  file: x\n  rotate_time: 1ms", "", "c.yaml:3: record.rotate_time: 1ms: must be 1s or more"},
 		{"record:\n  file: x\nnice: 20", "", "c.yaml:3: nice: 20: must be from -20 to 19"},
 		{"record:\n  file: '-'", "", "c.yaml:2: record.file: -: a daemon has no stdout"},
-		{"drain: 1s", "--drain=-2s", "--drain -2s: must not be negative"},
+		{"drain: 1s", "--drain=-2s", "--drain -2s: must be 1s or more"},
 		{"filters: {kind: [shm]}", "--kind=queue", `--kind: unknown kind "queue"`},
 	} {
 		var args []string
