@@ -190,10 +190,11 @@ const rootID = 1
 
 // ContainerGone reports whether the container that a process was in, by its cgroup (v2),
 // has ended for certain: that cgroup is gone. It is back when the container is started
-// again. Within a cgroup namespace, which does not show all cgroups, it is never certain.
+// again. Within a cgroup namespace, which does not show all cgroups, it is never certain;
+// nor by a path as a process's file has it there, up out of the namespace ("/../docker").
 func (r *Resolver) ContainerGone(cgroup string) bool {
 	_, own, ok := parseCgroup(cgroup)
-	if !ok {
+	if !ok || strings.HasPrefix(cgroup, "/..") {
 		return false
 	}
 	root, mounted := r.openCgroupRoot()

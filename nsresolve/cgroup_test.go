@@ -208,9 +208,9 @@ func TestKernelContainerGone(t *testing.T) {
 			t.Errorf("there: %v, gone: %v", there, got)
 		}
 	}
-	for _, other := range []string{"", "/", path + "/none", "relative"} {
+	for _, other := range []string{"", "/", path + "/none", "relative", "/.." + path + name} {
 		if r.ContainerGone(other) {
-			t.Errorf("%q is of no container", other)
+			t.Errorf("%q is not known to be gone", other)
 		}
 	}
 }
