@@ -190,10 +190,11 @@ const rootID = 1
 
 // ContainerGone reports whether the container that a process was in, by its cgroup (v2),
 // has ended for certain: that cgroup is gone. It is back when the container is started
-// again. Within a cgroup namespace, which does not show all cgroups, it is never certain.
+// again. Within a cgroup namespace, which does not show all cgroups, it is never certain;
+// nor by a path as a process's file has it there, up out of the namespace ("/../docker").
 func (r *Resolver) ContainerGone(cgroup string) bool {
 	_, own, ok := parseCgroup(cgroup)
-	if !ok {
+	if !ok || strings.HasPrefix(cgroup, "/..") {
 		return false
 	}
 	root, mounted := r.openCgroupRoot()
@@ -299,20 +300,23 @@ func isCgroup2(dir string) bool {
 	return unix.Statfs(dir, &st) == nil && int64(st.Type) == unix.CGROUP2_SUPER_MAGIC
 }
 
-// containerOf finds the container an event's process is in.
+// containerOf finds the container an event's process was in, by the cgroup it was in
+// then. Where only a v1 path may say which, its number is asked for that, if it still is
+// where it was: it can have moved, and the number can be another's by now.
 func (r *Resolver) containerOf(m Maker) *Container {
+	was := ""
 	if m.CgroupID != 0 {
-		if path, ok := r.Cgroup(m.CgroupID, m.PID); ok {
-			if c, ok := ParseCgroup(path); ok {
-				return &c
-			}
-		}
-	}
-	// Perhaps only a v1 path says so.
-	if f, err := r.readCgroupFile(r.local(m.PID)); err == nil {
-		if c, ok := ParseCgroup(f.best()); ok {
+		was, _ = r.Cgroup(m.CgroupID, m.PID)
+		if c, ok := ParseCgroup(was); ok {
 			return &c
 		}
+	}
+	f, err := r.readCgroupFile(r.local(m.PID))
+	if err != nil || m.CgroupID != 0 && f.v2 != "" && f.v2 != was {
+		return nil
+	}
+	if c, ok := ParseCgroup(f.best()); ok {
+		return &c
 	}
 	return nil
 }

@@ -126,6 +126,53 @@ func TestContainerName(t *testing.T) {
 	}
 }
 
+// TestContainerOfMaker: whoever has its number by now, or where it went since, is not
+// taken for where it was.
+func TestContainerOfMaker(t *testing.T) {
+	const id = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970"
+	const boxed, v1 = "0::/docker-" + id + ".scope\n", "4:memory:/docker/" + id + "\n"
+	for _, tc := range []struct{ name, file, noted, want string }{
+		{"it was on the host", boxed, "/system.slice/a.service", "maker[10]"},
+		{"it was in another one", boxed, "/libpod-" + strings.Repeat("ab", 32) + ".scope", "podman:abababababab"},
+		{"v1, where it was", v1 + "0::/system.slice/a.service\n", "/system.slice/a.service", "docker:4f797c539e6c"},
+		{"v1, elsewhere", v1 + "0::/system.slice/docker.service\n", "/system.slice/a.service", "maker[10]"},
+		{"v1 alone", v1, "", "docker:4f797c539e6c"},
+		{"nothing noted", boxed, "", "docker:4f797c539e6c"},
+	} {
+		f := newFakeProc(t)
+		f.add(fakeProcess{pid: 10, comm: "now", cgroup: tc.file})
+		r := fakeResolver(t, f, newFakeClock())
+		if tc.noted != "" {
+			r.NoteCgroup(9, tc.noted)
+		}
+		if got := r.Label(nsA, Maker{PID: 10, Comm: "maker", CgroupID: 9}); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestKernelContainerOfStranger: the cgroup of the maker is gone, and its number is now a
+// process's in a container.
+func TestKernelContainerOfStranger(t *testing.T) {
+	dir, path := kerneltest.Cgroup(t)
+	gone, box := filepath.Join(dir, "gone"), filepath.Join(dir, "docker-"+strings.Repeat("cd", 32)+".scope")
+	for _, d := range []string{gone, box} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := inodeAt(t, gone)
+	if err := unix.Rmdir(gone); err != nil {
+		t.Fatal(err)
+	}
+	f := newFakeProc(t)
+	f.add(fakeProcess{pid: 10, comm: "stranger", cgroup: "0::" + path + "/" + filepath.Base(box) + "\n"})
+	r := New(Options{ProcRoot: f.root})
+	if got := r.Label(nsA, Maker{PID: 10, Comm: "maker", CgroupID: id}); got != "maker[10]" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestContainers: those of a namespace, by the oldest process of each.
 func TestContainers(t *testing.T) {
 	id := func(n int) string { return fmt.Sprintf("%064x", n) }
@@ -161,9 +208,9 @@ func TestKernelContainerGone(t *testing.T) {
 			t.Errorf("there: %v, gone: %v", there, got)
 		}
 	}
-	for _, other := range []string{"", "/", path + "/none", "relative"} {
+	for _, other := range []string{"", "/", path + "/none", "relative", "/.." + path + name} {
 		if r.ContainerGone(other) {
-			t.Errorf("%q is of no container", other)
+			t.Errorf("%q is not known to be gone", other)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // InitialInode is the inode number of the initial IPC namespace on every
@@ -62,11 +63,14 @@ type Pin struct {
 }
 
 // Maker says which process an event came from. It names a namespace when no
-// older process in it is known. PID is in the pid namespace of ProcRoot.
+// older process in it is known. PID is in the pid namespace of ProcRoot. Boot is
+// CLOCK_BOOTTIME of the event, 0 if that is not known: who began later is no older, and
+// on a kernel without ids of namespaces perhaps in another one, which has got the number.
 type Maker struct {
 	PID      int
 	Comm     string
 	CgroupID uint64
+	Boot     time.Duration
 }
 
 // origin is a Maker with what /proc still knew of it.
@@ -104,7 +108,8 @@ func (n *Namespace) label(made origin, holder string) string {
 	return "?"
 }
 
-// container is the oldest process's, if every process is in one.
+// container is the oldest process's, if every process is in one; the maker's, if that
+// was in one and is older still.
 func (n *Namespace) container(made origin) *Container {
 	if n.Initial {
 		return nil
@@ -118,6 +123,9 @@ func (n *Namespace) container(made origin) *Container {
 		}
 	}
 	if c, ok := ParseCgroup(n.Processes[0].Cgroup); ok {
+		if made.container != nil && made.start <= n.Processes[0].Start {
+			return made.container
+		}
 		return &c
 	}
 	return nil

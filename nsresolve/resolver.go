@@ -310,6 +310,9 @@ func (r *Resolver) adopt(inode uint64, made origin) Namespace {
 func (r *Resolver) origin(m Maker) origin {
 	m.Comm = bounded(m.Comm, maxComm)
 	o := origin{Maker: m, container: r.containerOf(m), start: bootTicks()}
+	if m.Boot > 0 {
+		o.start = min(o.start, ticks(m.Boot))
+	}
 	dir, err := openPath(unix.AT_FDCWD, filepath.Join(r.procRoot, strconv.Itoa(r.local(m.PID))))
 	if err != nil {
 		return o // it began at the latest now
@@ -317,7 +320,7 @@ func (r *Resolver) origin(m Maker) origin {
 	defer unix.Close(dir)
 	var buf []byte
 	if st, err := readStat(dir, &buf); err == nil {
-		o.start = st.start
+		o.start = min(o.start, st.start) // else it is another process's number by now
 	}
 	return o
 }
@@ -337,8 +340,10 @@ func bootTicks() uint64 {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
 		return 0
 	}
-	return uint64(t.Nano()) / uint64(10*time.Millisecond)
+	return ticks(time.Duration(t.Nano()))
 }
+
+func ticks(boot time.Duration) uint64 { return uint64(boot / (10 * time.Millisecond)) }
 
 // resolve walks /proc if a walk is due, and returns the better answer.
 func (r *Resolver) resolve(inode uint64, ns Namespace) Namespace {

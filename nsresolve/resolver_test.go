@@ -145,6 +145,14 @@ func TestLabel(t *testing.T) {
 		{"the oldest is not in it", nsA, []fakeProcess{bash, boxed(sleep, dockerA)}, Maker{}, "bash[50]"},
 		{"the maker's container", nsA, []fakeProcess{{pid: 40, ns: InitialInode, cgroup: dockerA}},
 			Maker{PID: 40, Comm: "runc", CgroupID: 9}, "docker:4f797c539e6c"},
+		{"a container that has got the number since", nsA,
+			[]fakeProcess{{pid: 40, ns: InitialInode, cgroup: dockerA}, {pid: 70, ns: nsA, start: 300, cgroup: dockerB}},
+			Maker{PID: 40, Comm: "sh", CgroupID: 9, Boot: 2 * time.Second}, "docker:4f797c539e6c"},
+		{"the maker's number is another's since", nsA, []fakeProcess{{pid: 70, comm: "late", ns: nsA, start: 300}, {pid: 40, start: 400}},
+			Maker{PID: 40, Comm: "sh", Boot: 2 * time.Second}, "sh[40]"},
+		{"a pod, whose sandbox is older than the maker", nsA,
+			[]fakeProcess{boxed(bash, dockerB), {pid: 60, ns: nsA, start: 200, cgroup: dockerA}},
+			Maker{PID: 60, Comm: "app", CgroupID: 9, Boot: 3 * time.Second}, "docker:9ec39b91f3d7"},
 	} {
 		f := newFakeProc(t)
 		for _, p := range tc.procs {

@@ -152,6 +152,9 @@ var forbidden = map[string]func() error{
 	"perf":    func() error { return call(unix.SYS_PERF_EVENT_OPEN, 0, 0) },
 	"clock":   func() error { return call(unix.SYS_CLOCK_SETTIME, 1<<20, 0) },
 	"uring":   func() error { return call(unix.SYS_IO_URING_SETUP, 0, 0) },
+	"type":    func() error { return call(unix.SYS_IOCTL, ^uintptr(0), unix.TIOCSTI) },
+	"watch":   func() error { return call(unix.SYS_FANOTIFY_MARK, ^uintptr(0), 0) },
+	"tree":    func() error { return call(unix.SYS_OPEN_TREE_ATTR, ^uintptr(0), 1<<20) },
 	"exec":    func() error { return call(unix.SYS_EXECVE, 0, 0) },
 }
 

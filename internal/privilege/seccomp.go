@@ -15,7 +15,7 @@ var never = append([]int{
 	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PROCESS_MADVISE,
 	unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_MOVE_MOUNT,
-	unix.SYS_OPEN_TREE, unix.SYS_MOUNT_SETATTR, unix.SYS_FSPICK, unix.SYS_UNSHARE,
+	unix.SYS_OPEN_TREE, unix.SYS_OPEN_TREE_ATTR, unix.SYS_MOUNT_SETATTR, unix.SYS_FSPICK, unix.SYS_UNSHARE,
 	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
 	unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_REBOOT,
 	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD,
@@ -23,6 +23,8 @@ var never = append([]int{
 	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_SYSLOG, unix.SYS_VHANGUP, unix.SYS_PERSONALITY,
 	unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL,
 	unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
+	// With CAP_SYS_ADMIN it gives descriptors of what others open, to write too.
+	unix.SYS_FANOTIFY_INIT, unix.SYS_FANOTIFY_MARK,
 	unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
 	unix.SYS_MKNODAT,
 }, neverHere...)
@@ -39,6 +41,10 @@ var reading = []uint32{
 	unix.BPF_MAP_LOOKUP_ELEM, unix.BPF_MAP_UPDATE_ELEM, unix.BPF_MAP_DELETE_ELEM, unix.BPF_MAP_GET_NEXT_KEY,
 	unix.BPF_MAP_LOOKUP_BATCH, unix.BPF_OBJ_GET_INFO_BY_FD, unix.BPF_ITER_CREATE,
 }
+
+// typing are the commands of ioctl(2) that put words into the mouth of who sits at the
+// terminal that this process was started from: root, where there is a user to become.
+var typing = []uint32{unix.TIOCSTI, unix.TIOCLINUX}
 
 // namespaces are the flags of clone(2) that make new ones.
 const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
@@ -87,6 +93,11 @@ func program(cfg Config) []bpf.Instruction {
 		p = append(p, when(bpf.JumpEqual, unix.SYS_SETNS,
 			append(append([]bpf.Instruction{argument(1)}, when(bpf.JumpEqual, unix.CLONE_NEWIPC, allow)...), fail(unix.EPERM))...)...)
 	}
+	terminal := []bpf.Instruction{argument(1)}
+	for _, c := range typing {
+		terminal = append(terminal, when(bpf.JumpEqual, c, fail(unix.EPERM))...)
+	}
+	p = append(p, when(bpf.JumpEqual, unix.SYS_IOCTL, append(terminal, allow)...)...)
 	commands := []bpf.Instruction{argument(0)}
 	for _, c := range reading {
 		commands = append(commands, when(bpf.JumpEqual, c, allow)...)

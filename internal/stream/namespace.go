@@ -205,7 +205,7 @@ func (s *Stream) namespace(t *tracer.Event) *event.Namespace {
 	if t.Action != tracer.ActionNamespaceCreate && !fromWithin(t) {
 		return s.named(t.Namespace, p) // who did it need not be in it
 	}
-	return s.labelled(t.Namespace, p, nsresolve.Maker{PID: int(t.PID), Comm: t.Comm, CgroupID: t.CgroupID})
+	return s.labelled(t.Namespace, p, nsresolve.Maker{PID: int(t.PID), Comm: t.Comm, CgroupID: t.CgroupID, Boot: t.Boot})
 }
 
 // from is where a namespace was born, or a thread was before; nil: not known. It
