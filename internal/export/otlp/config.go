@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -58,7 +59,7 @@ type Config struct {
 }
 
 // Wrong is what is wrong with a field of a Config, which is called as in the
-// configuration file: endpoint, protocol, ca, certificate, queue.
+// configuration file: endpoint, protocol, headers, ca, certificate, queue.
 type Wrong struct {
 	Field string
 	err   error
@@ -165,22 +166,22 @@ func (c *Config) link(s flow) (link, error) {
 	if base == "" && s.env("ENDPOINT") == "" {
 		base = usual[l.protocol]
 	}
-	u, err := url.Parse(l.name)
+	u, err := c.address(l)
+	if err != nil {
+		return l, err
+	}
 	if base != "" {
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return l, wrong("endpoint", "%q: must be a URL: https://HOST:PORT, or http:// without TLS", base)
-		}
 		if l.endpoint = base; l.protocol == HTTP {
 			l.endpoint = strings.TrimSuffix(base, "/") + s.path
 		}
 	}
-	if err == nil {
-		l.name = u.Redacted()
+	if err := c.checkHeaders(s); err != nil {
+		return l, err
 	}
 	if l.tls, err = c.tls(s); err != nil {
 		return l, err
 	}
-	if l.tls != nil && u != nil && u.Scheme == "http" {
+	if l.tls != nil && u.Scheme == "http" {
 		return l, wrong("endpoint", "%s is without TLS, and there are certificates: write https://", l.name)
 	}
 	l.timeout = 10 * time.Second
@@ -192,6 +193,27 @@ func (c *Config) link(s flow) (link, error) {
 		l.timeout = time.Duration(ms) * time.Millisecond
 	}
 	return l, nil
+}
+
+// address reads where a link goes to. A variable of gRPC may name it without a scheme. What
+// is wrong with it is told without it, where there may be a password in it.
+func (c *Config) address(l link) (*url.URL, error) {
+	u, err := url.Parse(l.name)
+	is := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	switch {
+	case is && u.User == nil:
+		return u, nil
+	case is || strings.Contains(l.name, "@"):
+		err = errors.New("must be without user and password, which would not be sent: put them into the header authorization")
+	case c.Endpoint == "" && l.protocol == GRPC && !strings.Contains(l.name, "://"):
+		return &url.URL{Host: l.name}, nil
+	default:
+		err = fmt.Errorf("%q: must be a URL: https://HOST:PORT, or http:// without TLS", l.name)
+	}
+	if c.Endpoint == "" {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	return nil, &Wrong{"endpoint", err}
 }
 
 // tls is nil where no files are named.

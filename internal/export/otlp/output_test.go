@@ -194,6 +194,7 @@ func TestConfig(t *testing.T) {
 		want string
 	}{
 		"endpoint":        {cfg: otlp.Config{Endpoint: "gateway:4317"}, want: `endpoint: "gateway:4317": must be a URL`},
+		"no scheme":       {env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "gateway:4318"}, want: `OTEL_EXPORTER_OTLP_ENDPOINT: "gateway:4318": must be a URL`},
 		"protocol":        {env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, want: `protocol: "http/json"`},
 		"logs protocol":   {env: map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "x"}, want: `protocol: "x"`},
 		"timeout":         {env: map[string]string{"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, want: `OTEL_EXPORTER_OTLP_TIMEOUT="10s": not milliseconds`},
