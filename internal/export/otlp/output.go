@@ -35,7 +35,8 @@ type Output struct {
 	ctx     context.Context // ends when nobody waits any more
 	cancel  context.CancelFunc
 	ripe    chan struct{} // for the sender: there is something to send
-	spill   chan struct{} // for the spiller: there is something to spill, or room for it
+	spill   chan struct{} // for the spiller: there is something to spill
+	room    chan struct{} // for the spiller: the spool has room again
 	closing chan struct{} // closed when nothing comes any more
 	sent    chan struct{} // closed when the sender has ended
 	spilled sync.WaitGroup
@@ -51,8 +52,8 @@ func Open(ctx context.Context, cfg Config) (*Output, error) {
 		return nil, err
 	}
 	o := &Output{
-		cfg: cfg, queue: newQueue(cfg.Queue, cfg.Spool != ""),
-		complained: map[Reason]time.Time{}, ripe: make(chan struct{}, 1), spill: make(chan struct{}, 1), closing: make(chan struct{}), sent: make(chan struct{}),
+		cfg: cfg, queue: newQueue(cfg.Queue),
+		complained: map[Reason]time.Time{}, ripe: make(chan struct{}, 1), spill: make(chan struct{}, 1), room: make(chan struct{}, 1), closing: make(chan struct{}), sent: make(chan struct{}),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := o.connect(ctx); err != nil {

@@ -165,8 +165,11 @@ func (o *Output) done(b *batch, count func(*queue)) {
 	defer o.moving.Unlock()
 	o.inFlight = nil
 	if lines := b.spooled + b.foreign; lines > 0 {
+		before := o.spool.Bytes()
 		o.spool.Done(lines)
-		signal(o.spill) // there is room
+		if o.spool.Bytes() < before {
+			signal(o.room)
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

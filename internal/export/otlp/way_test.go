@@ -3,6 +3,7 @@ package otlp_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,49 @@ func TestSecrets(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// TestSpoolFullIdles: where there is no room, an event more does not have all that waits
+// made ready for the spool once more.
+func TestSpoolFullIdles(t *testing.T) {
+	clearEnv(t)
+	o := open(t, spooled(t, otlp.Config{Endpoint: away, Queue: 2000, SpoolBytes: 64 << 10}))
+	write(t, o, start())
+	for n := 1; n < 4000; n++ {
+		write(t, o, create(n))
+	}
+	eventually(t, o, "full spool", func(c otlp.Counts) bool { return c.Spooled > 0 && c.Waiting > 1500 })
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const more = 1000
+	for n := range more {
+		write(t, o, create(n))
+		time.Sleep(100 * time.Microsecond) // else one attempt is for many
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.Mallocs - before.Mallocs) / more; each > 200 {
+		t.Errorf("%d allocations for each event", each)
+	}
+	_ = closeWithin(t, o, time.Second) // memory finds no room either
+	balanced(t, o)
+}
+
+// TestFlood: what comes faster than the spool takes it is lost for want of memory, and
+// not of a larger spool.
+func TestFlood(t *testing.T) {
+	clearEnv(t)
+	o := open(t, spooled(t, otlp.Config{Endpoint: away, Batch: 10, Queue: 10}))
+	write(t, o, start())
+	e := create(1)
+	eventually(t, o, "loss", func(c otlp.Counts) bool {
+		for range 100 {
+			write(t, o, e)
+		}
+		return c.Lost[otlp.LostQueue] > 0
+	})
+	must(t, closeWithin(t, o, 10*time.Second))
+	if c := balanced(t, o); c.Lost[otlp.LostSpool] != 0 {
+		t.Errorf("%+v", c)
 	}
 }
