@@ -202,6 +202,8 @@ func TestConfig(t *testing.T) {
 		"TLS without":     {cfg: otlp.Config{Endpoint: "http://x:1", CA: "main_test.go"}, want: "no certificate in it"},
 		"key alone":       {cfg: otlp.Config{Key: "x"}, want: "needed together"},
 		"compression":     {env: map[string]string{"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, want: "zstd"},
+		"of metrics":      {cfg: otlp.Config{Metrics: prometheus.NewRegistry()}, env: map[string]string{"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "zstd"}, want: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION="zstd"`},
+		"insecure":        {env: map[string]string{"OTEL_EXPORTER_OTLP_INSECURE": "maybe"}, want: `OTEL_EXPORTER_OTLP_INSECURE="maybe"`},
 		"headers":         {env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "x"}, want: "header"},
 		"batch":           {env: map[string]string{"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "many"}, want: `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE="many"`},
 		"queue":           {cfg: otlp.Config{Queue: 10}, want: "queue: 10 events for requests of 512"},

@@ -209,9 +209,11 @@ func (o *Output) rest(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	closing := o.closing
-	if o.spool == nil {
+	o.mu.Lock()
+	if o.spool == nil || o.queue.spoolFull {
 		closing = nil // there is no other place
 	}
+	o.mu.Unlock()
 	select {
 	case <-timer.C:
 		return true

@@ -1,6 +1,7 @@
 package otlp_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	collectorlogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ipctrace/ipctrace/internal/export/otlp"
@@ -124,6 +126,47 @@ func TestFlood(t *testing.T) {
 	})
 	must(t, closeWithin(t, o, 10*time.Second))
 	if c := balanced(t, o); c.Lost[otlp.LostSpool] != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestNoScheme: a variable of gRPC may name host and port alone.
+func TestNoScheme(t *testing.T) {
+	clearEnv(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	g := grpc.NewServer()
+	collectorlogs.RegisterLogsServiceServer(g, &collectorlogs.UnimplementedLogsServiceServer{})
+	go func() { _ = g.Serve(l) }()
+	t.Cleanup(g.Stop)
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", l.Addr().String())
+	t.Setenv("OTEL_EXPORTER_OTLP_INSECURE", "true")
+	var told warnings
+	o := open(t, otlp.Config{Warn: told.add})
+	write(t, o, start())
+	eventually(t, o, "answer", func(c otlp.Counts) bool { return c.Retries > 0 })
+	_ = closeWithin(t, o, 0)
+	if text := strings.Join(told.all(), "\n"); !strings.Contains(text, "Unimplemented") {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestCloseSpoolFull: what finds no room in the spool at the end is sent, if the
+// collector takes it in time.
+func TestCloseSpoolFull(t *testing.T) {
+	clearEnv(t)
+	s := newSink(t)
+	s.setAnswer(status(http.StatusServiceUnavailable))
+	o := open(t, spooled(t, otlp.Config{Endpoint: s.URL, Queue: 2000, SpoolBytes: 64 << 10}))
+	write(t, o, start())
+	for n := 1; n < 4000; n++ {
+		write(t, o, create(n))
+	}
+	eventually(t, o, "full spool", func(c otlp.Counts) bool { return c.Spooled > 0 && c.Waiting > 1500 && c.Retries > 2 })
+	s.setAnswer(nil)
+	must(t, closeWithin(t, o, time.Minute))
+	if c := balanced(t, o); c.Lost[otlp.LostClosed] > 0 || c.Spooled+c.Waiting > 0 {
 		t.Errorf("%+v", c)
 	}
 }
