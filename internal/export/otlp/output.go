@@ -108,12 +108,8 @@ func (o *Output) openSpool() error {
 	o.spool = s
 	left, damaged := s.Lines(), s.Damaged()
 	o.queue.counts.Spooled = left
-	o.queue.counts.Lost[LostSpool] = damaged
 	o.queue.counts.Produced = left + damaged
-	if damaged > 0 {
-		now := time.Now()
-		o.queue.owed.Add(&event.Event{Time: now}, event.Lost{Count: damaged, From: now, To: now, Stage: event.StageOutput})
-	}
+	o.queue.loseUnseen(damaged)
 	return nil
 }
 

@@ -158,6 +158,16 @@ func (q *queue) lose(reason Reason, n uint64, of []entry) {
 	}
 }
 
+// loseUnseen counts what was in the spool, and can no longer be read.
+func (q *queue) loseUnseen(n uint64) {
+	if n == 0 {
+		return
+	}
+	q.counts.Lost[LostSpool] += n
+	now := time.Now()
+	q.owed.Add(&event.Event{Time: now}, event.Lost{Count: n, From: now, To: now, Stage: event.StageOutput})
+}
+
 func (q *queue) total() Counts {
 	c := q.counts
 	c.Waiting = uint64(len(q.entries))

@@ -174,7 +174,7 @@ func (o *Output) done(b *batch, count func(*queue)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queue.counts.Spooled -= uint64(b.spooled + b.foreign)
-	o.queue.counts.Lost[LostSpool] += uint64(b.foreign)
+	o.queue.loseUnseen(uint64(b.foreign))
 	o.queue.remove(len(b.entries) - b.spooled)
 	count(&o.queue)
 }

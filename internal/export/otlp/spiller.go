@@ -143,7 +143,7 @@ func (o *Output) fromSpool(most int) *batch {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	q := &o.queue
-	q.counts.Lost[LostSpool] += q.counts.Spooled - left
+	q.loseUnseen(q.counts.Spooled - left)
 	q.counts.Spooled = left
 	return b
 }

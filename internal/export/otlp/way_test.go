@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -168,5 +170,31 @@ func TestCloseSpoolFull(t *testing.T) {
 	must(t, closeWithin(t, o, time.Minute))
 	if c := balanced(t, o); c.Lost[otlp.LostClosed] > 0 || c.Spooled+c.Waiting > 0 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestSpoolTakenAway: what somebody removes from the spool while it waits is counted,
+// and told.
+func TestSpoolTakenAway(t *testing.T) {
+	clearEnv(t)
+	s := newSink(t)
+	s.setAnswer(status(http.StatusServiceUnavailable))
+	cfg := spooled(t, otlp.Config{Endpoint: s.URL, SpoolBytes: 256 << 10})
+	o := open(t, cfg)
+	write(t, o, start())
+	for n := range 300 {
+		write(t, o, create(n))
+	}
+	eventually(t, o, "spool", func(c otlp.Counts) bool { return c.Spooled == 301 })
+	files, _ := filepath.Glob(filepath.Join(cfg.Spool, "*.spool"))
+	must(t, os.Remove(files[1]))
+	s.setAnswer(nil)
+	eventually(t, o, "delivery", func(c otlp.Counts) bool { return c.Spooled == 0 })
+	write(t, o, create(300))
+	must(t, closeWithin(t, o, time.Minute))
+	all := s.all()
+	told := all[len(all)-2].attribute("ipc.lost.count").GetIntValue() + all[len(all)-1].attribute("ipc.lost.count").GetIntValue()
+	if c := balanced(t, o); c.Lost[otlp.LostSpool] == 0 || uint64(told) != c.Lost[otlp.LostSpool] {
+		t.Errorf("%d told: %+v", told, c)
 	}
 }
