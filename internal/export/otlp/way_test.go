@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -86,31 +85,6 @@ func TestSecrets(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestSpoolFullIdles: where there is no room, an event more does not have all that waits
-// made ready for the spool once more.
-func TestSpoolFullIdles(t *testing.T) {
-	clearEnv(t)
-	o := open(t, spooled(t, otlp.Config{Endpoint: away, Queue: 2000, SpoolBytes: 64 << 10}))
-	write(t, o, start())
-	for n := 1; n < 4000; n++ {
-		write(t, o, create(n))
-	}
-	eventually(t, o, "full spool", func(c otlp.Counts) bool { return c.Spooled > 0 && c.Waiting > 1500 })
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	const more = 1000
-	for n := range more {
-		write(t, o, create(n))
-		time.Sleep(100 * time.Microsecond) // else one attempt is for many
-	}
-	runtime.ReadMemStats(&after)
-	if each := (after.Mallocs - before.Mallocs) / more; each > 200 {
-		t.Errorf("%d allocations for each event", each)
-	}
-	_ = closeWithin(t, o, time.Second) // memory finds no room either
-	balanced(t, o)
 }
 
 // TestFlood: what comes faster than the spool takes it is lost for want of memory, and
