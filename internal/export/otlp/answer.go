@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -66,7 +67,8 @@ func httpAnswer(code int, header http.Header, body []byte) answer {
 	case code >= 200 && code <= 299:
 		a.fate = accepted
 		var r collector.ExportLogsServiceResponse
-		if header.Get("Content-Type") == "application/x-protobuf" && proto.Unmarshal(body, &r) == nil {
+		kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+		if kind == "application/x-protobuf" && proto.Unmarshal(body, &r) == nil {
 			a.partial(&r)
 		}
 		return a

@@ -83,7 +83,7 @@ func (c *client) httpOptions(l link) []otlploghttp.Option {
 	c.answers.next = c.transport
 	options := []otlploghttp.Option{
 		otlploghttp.WithRetry(otlploghttp.RetryConfig{}),
-		otlploghttp.WithHTTPClient(&http.Client{Transport: &c.answers}),
+		otlploghttp.WithHTTPClient(&http.Client{Transport: &c.answers, CheckRedirect: stay}),
 	}
 	if l.endpoint != "" {
 		options = append(options, otlploghttp.WithEndpointURL(l.endpoint))

@@ -13,9 +13,11 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +60,7 @@ type Config struct {
 }
 
 // Wrong is what is wrong with a field of a Config, which is called as in the
-// configuration file: endpoint, protocol, ca, certificate, queue.
+// configuration file: endpoint, protocol, headers, ca, certificate, queue.
 type Wrong struct {
 	Field string
 	err   error
@@ -101,8 +103,24 @@ var (
 )
 
 // env is a variable for the signal, or else the one for all signals.
-func (s flow) env(name string) string {
-	return cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_"+s.name+"_"+name), os.Getenv("OTEL_EXPORTER_OTLP_"+name))
+func (s flow) env(name string) string { return os.Getenv(s.variable(name)) }
+
+// variable is which of the two is given.
+func (s flow) variable(name string) string {
+	if own := "OTEL_EXPORTER_OTLP_" + s.name + "_" + name; os.Getenv(own) != "" {
+		return own
+	}
+	return "OTEL_EXPORTER_OTLP_" + name
+}
+
+// choice reads a variable that has few values. Not all exporters say that they do not
+// understand one.
+func (s flow) choice(name string, values ...string) (string, error) {
+	text := strings.ToLower(s.env(name))
+	if text != "" && !slices.Contains(values, text) {
+		return "", fmt.Errorf("%s=%q: must be %s", s.variable(name), text, strings.Join(values, " or "))
+	}
+	return text, nil
 }
 
 // link is how a signal is sent.
@@ -165,33 +183,65 @@ func (c *Config) link(s flow) (link, error) {
 	if base == "" && s.env("ENDPOINT") == "" {
 		base = usual[l.protocol]
 	}
-	u, err := url.Parse(l.name)
-	if base != "" {
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return l, wrong("endpoint", "%q: must be a URL: https://HOST:PORT, or http:// without TLS", base)
-		}
-		if l.endpoint = base; l.protocol == HTTP {
-			l.endpoint = strings.TrimSuffix(base, "/") + s.path
-		}
+	u, err := c.address(s, l)
+	if err != nil {
+		return l, err
 	}
-	if err == nil {
-		l.name = u.Redacted()
+	switch {
+	case l.protocol == GRPC: // its exporter for logs cannot read one without a scheme
+		l.endpoint = u.String()
+	case base != "":
+		l.endpoint = strings.TrimSuffix(base, "/") + s.path
+	}
+	if _, err := s.choice("COMPRESSION", "gzip", "none"); err != nil {
+		return l, err
+	}
+	if err := c.checkHeaders(s); err != nil {
+		return l, err
 	}
 	if l.tls, err = c.tls(s); err != nil {
 		return l, err
 	}
-	if l.tls != nil && u != nil && u.Scheme == "http" {
+	if l.tls != nil && u.Scheme == "http" {
 		return l, wrong("endpoint", "%s is without TLS, and there are certificates: write https://", l.name)
 	}
 	l.timeout = 10 * time.Second
 	if text := s.env("TIMEOUT"); text != "" {
 		ms, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || ms < 1 {
-			return l, fmt.Errorf("OTEL_EXPORTER_OTLP_TIMEOUT=%q: not milliseconds", text)
+			return l, fmt.Errorf("%s=%q: not milliseconds", s.variable("TIMEOUT"), text)
 		}
 		l.timeout = time.Duration(ms) * time.Millisecond
 	}
 	return l, nil
+}
+
+// address reads where a link goes to. A variable of gRPC may name it without a scheme. What
+// is wrong with it is told without it, where there may be a password in it.
+func (c *Config) address(s flow, l link) (*url.URL, error) {
+	insecure, err := s.choice("INSECURE", "true", "false")
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(l.name)
+	is := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	switch {
+	case is && u.User == nil:
+		return u, nil
+	case is || strings.Contains(l.name, "@"):
+		err = errors.New("must be without user and password, which would not be sent: put them into the header authorization")
+	case c.Endpoint == "" && l.protocol == GRPC && !strings.Contains(l.name, "://"):
+		if insecure == "true" {
+			return &url.URL{Scheme: "http", Host: l.name}, nil
+		}
+		return &url.URL{Scheme: "https", Host: l.name}, nil
+	default:
+		err = fmt.Errorf("%q: must be a URL: https://HOST:PORT, or http:// without TLS", l.name)
+	}
+	if c.Endpoint == "" {
+		return nil, fmt.Errorf("%s: %w", s.variable("ENDPOINT"), err)
+	}
+	return nil, &Wrong{"endpoint", err}
 }
 
 // tls is nil where no files are named.

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,4 +88,33 @@ func TestImage(t *testing.T) {
 			t.Errorf("%s: %s, want %s", named, text, want)
 		}
 	}
+}
+
+// TestSpoolFullIdles: where there is no room, an event more does not have all that waits
+// made ready for the spool once more.
+func TestSpoolFullIdles(t *testing.T) {
+	o, err := Open(t.Context(), Config{
+		Endpoint: "http://127.0.0.1:1", Queue: 2000, Delay: time.Millisecond,
+		Spool: filepath.Join(t.TempDir(), "spool"), SpoolBytes: 64 << 10, Warn: func(string) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &event.Event{Event: event.ObjectCreate, Time: time.Unix(1, 2), Process: &event.Process{Comm: strings.Repeat("x", 500)}}
+	for full := false; !full; time.Sleep(time.Millisecond) {
+		_ = o.Write(e)
+		o.mu.Lock()
+		full = o.queue.spoolFull && len(o.queue.entries) > 0
+		o.mu.Unlock()
+	}
+	for range 20 {
+		_ = o.Write(e)
+		time.Sleep(time.Millisecond)
+	}
+	if len(o.spill) == 0 {
+		t.Error("the spiller was woken though there is no room")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_ = o.Close(ctx) // there is no room for what waits
 }

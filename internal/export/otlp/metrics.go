@@ -64,7 +64,7 @@ func meterGRPCOptions(l link) []otlpmetricgrpc.Option {
 func meterHTTPOptions(l link, transport *http.Transport) []otlpmetrichttp.Option {
 	options := []otlpmetrichttp.Option{
 		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{}),
-		otlpmetrichttp.WithHTTPClient(&http.Client{Transport: transport, Timeout: l.timeout}),
+		otlpmetrichttp.WithHTTPClient(&http.Client{Transport: transport, Timeout: l.timeout, CheckRedirect: stay}),
 	}
 	if l.endpoint != "" {
 		options = append(options, otlpmetrichttp.WithEndpointURL(l.endpoint))

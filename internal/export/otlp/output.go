@@ -35,7 +35,8 @@ type Output struct {
 	ctx     context.Context // ends when nobody waits any more
 	cancel  context.CancelFunc
 	ripe    chan struct{} // for the sender: there is something to send
-	spill   chan struct{} // for the spiller: there is something to spill, or room for it
+	spill   chan struct{} // for the spiller: there is something to spill
+	room    chan struct{} // for the spiller: the spool has room again
 	closing chan struct{} // closed when nothing comes any more
 	sent    chan struct{} // closed when the sender has ended
 	spilled sync.WaitGroup
@@ -51,8 +52,8 @@ func Open(ctx context.Context, cfg Config) (*Output, error) {
 		return nil, err
 	}
 	o := &Output{
-		cfg: cfg, queue: newQueue(cfg.Queue, cfg.Spool != ""),
-		complained: map[Reason]time.Time{}, ripe: make(chan struct{}, 1), spill: make(chan struct{}, 1), closing: make(chan struct{}), sent: make(chan struct{}),
+		cfg: cfg, queue: newQueue(cfg.Queue),
+		complained: map[Reason]time.Time{}, ripe: make(chan struct{}, 1), spill: make(chan struct{}, 1), room: make(chan struct{}, 1), closing: make(chan struct{}), sent: make(chan struct{}),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := o.connect(ctx); err != nil {
@@ -107,12 +108,8 @@ func (o *Output) openSpool() error {
 	o.spool = s
 	left, damaged := s.Lines(), s.Damaged()
 	o.queue.counts.Spooled = left
-	o.queue.counts.Lost[LostSpool] = damaged
 	o.queue.counts.Produced = left + damaged
-	if damaged > 0 {
-		now := time.Now()
-		o.queue.owed.Add(&event.Event{Time: now}, event.Lost{Count: damaged, From: now, To: now, Stage: event.StageOutput})
-	}
+	o.queue.loseUnseen(damaged)
 	return nil
 }
 

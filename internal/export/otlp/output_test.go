@@ -194,6 +194,7 @@ func TestConfig(t *testing.T) {
 		want string
 	}{
 		"endpoint":        {cfg: otlp.Config{Endpoint: "gateway:4317"}, want: `endpoint: "gateway:4317": must be a URL`},
+		"no scheme":       {env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "gateway:4318"}, want: `OTEL_EXPORTER_OTLP_ENDPOINT: "gateway:4318": must be a URL`},
 		"protocol":        {env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, want: `protocol: "http/json"`},
 		"logs protocol":   {env: map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "x"}, want: `protocol: "x"`},
 		"timeout":         {env: map[string]string{"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, want: `OTEL_EXPORTER_OTLP_TIMEOUT="10s": not milliseconds`},
@@ -201,6 +202,8 @@ func TestConfig(t *testing.T) {
 		"TLS without":     {cfg: otlp.Config{Endpoint: "http://x:1", CA: "main_test.go"}, want: "no certificate in it"},
 		"key alone":       {cfg: otlp.Config{Key: "x"}, want: "needed together"},
 		"compression":     {env: map[string]string{"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, want: "zstd"},
+		"of metrics":      {cfg: otlp.Config{Metrics: prometheus.NewRegistry()}, env: map[string]string{"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "zstd"}, want: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION="zstd"`},
+		"insecure":        {env: map[string]string{"OTEL_EXPORTER_OTLP_INSECURE": "maybe"}, want: `OTEL_EXPORTER_OTLP_INSECURE="maybe"`},
 		"headers":         {env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "x"}, want: "header"},
 		"batch":           {env: map[string]string{"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "many"}, want: `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE="many"`},
 		"queue":           {cfg: otlp.Config{Queue: 10}, want: "queue: 10 events for requests of 512"},

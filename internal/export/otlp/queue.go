@@ -14,7 +14,7 @@ type Reason string
 
 // The reasons.
 const (
-	LostQueue    Reason = "queue"    // no room in memory, and there is no spool
+	LostQueue    Reason = "queue"    // no room in memory; there is no spool, or it takes them, but not as fast as they come
 	LostSpool    Reason = "spool"    // no room in memory, nor in the spool; or its disk failed, or was altered
 	LostRefused  Reason = "refused"  // the collector refused it
 	LostRejected Reason = "rejected" // the collector took the request, but not all that was in it
@@ -37,21 +37,21 @@ type Counts struct {
 
 // queue numbers events and keeps them in memory, and counts. Guarded by the Output.
 type queue struct {
-	limit   int
-	spools  bool
-	entries []entry // the oldest first
-	seq     uint64  // of the last one
-	stream  string
-	owed    event.Owed // losses that are not told yet
-	closed  bool       // nothing comes any more
-	counts  Counts     // but for Waiting
+	limit     int
+	spoolFull bool    // the spool has no room, or its disk fails
+	entries   []entry // the oldest first
+	seq       uint64  // of the last one
+	stream    string
+	owed      event.Owed // losses that are not told yet
+	closed    bool       // nothing comes any more
+	counts    Counts     // but for Waiting
 
 	dropped, droppedEvents uint64 // of this stream, for want of room; of these, what the kernel told
 }
 
-func newQueue(limit int, spools bool) queue {
+func newQueue(limit int) queue {
 	lost := map[Reason]uint64{LostQueue: 0, LostSpool: 0, LostRefused: 0, LostRejected: 0, LostClosed: 0}
-	return queue{limit: limit, spools: spools, stream: newStream(), counts: Counts{Lost: lost}}
+	return queue{limit: limit, stream: newStream(), counts: Counts{Lost: lost}}
 }
 
 // newStream is the name of a stream: with it and ipc.seq a record is told from all
@@ -110,7 +110,7 @@ func (q *queue) line(e *event.Event, own bool) {
 // drop counts an event that there is no room for.
 func (q *queue) drop(e *event.Event) {
 	q.counts.Produced++
-	if q.spools {
+	if q.spoolFull {
 		q.counts.Lost[LostSpool]++
 	} else {
 		q.counts.Lost[LostQueue]++
@@ -156,6 +156,16 @@ func (q *queue) lose(reason Reason, n uint64, of []entry) {
 	if first != nil && n > 0 {
 		q.owed.Add(last, event.Lost{Count: n, From: first.Time, To: last.Time, Stage: event.StageOutput})
 	}
+}
+
+// loseUnseen counts what was in the spool, and can no longer be read.
+func (q *queue) loseUnseen(n uint64) {
+	if n == 0 {
+		return
+	}
+	q.counts.Lost[LostSpool] += n
+	now := time.Now()
+	q.owed.Add(&event.Event{Time: now}, event.Lost{Count: n, From: now, To: now, Stage: event.StageOutput})
 }
 
 func (q *queue) total() Counts {

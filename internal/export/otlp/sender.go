@@ -165,13 +165,16 @@ func (o *Output) done(b *batch, count func(*queue)) {
 	defer o.moving.Unlock()
 	o.inFlight = nil
 	if lines := b.spooled + b.foreign; lines > 0 {
+		before := o.spool.Bytes()
 		o.spool.Done(lines)
-		signal(o.spill) // there is room
+		if o.spool.Bytes() < before {
+			signal(o.room)
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queue.counts.Spooled -= uint64(b.spooled + b.foreign)
-	o.queue.counts.Lost[LostSpool] += uint64(b.foreign)
+	o.queue.loseUnseen(uint64(b.foreign))
 	o.queue.remove(len(b.entries) - b.spooled)
 	count(&o.queue)
 }
@@ -206,9 +209,11 @@ func (o *Output) rest(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	closing := o.closing
-	if o.spool == nil {
+	o.mu.Lock()
+	if o.spool == nil || o.queue.spoolFull {
 		closing = nil // there is no other place
 	}
+	o.mu.Unlock()
 	select {
 	case <-timer.C:
 		return true

@@ -27,24 +27,25 @@ func (o *Output) keepSpilling() {
 	if o.cfg.Begin != nil {
 		o.cfg.Begin()
 	}
-	var trouble error
+	var told trouble
 	synced := time.Now()
 	for {
 		n, err := o.spillSome(false)
-		o.tell(&trouble, err)
+		told.tell(o, err)
 		if time.Since(synced) > syncEvery {
-			o.tell(&trouble, o.spool.Sync())
+			told.tell(o, o.spool.Sync())
 			synced = time.Now()
 		}
 		if n > 0 && err == nil {
 			continue
 		}
-		timer := time.NewTimer(syncEvery)
-		if err != nil {
-			timer.Reset(syncEvery / 5)
+		wake, wait := o.spill, syncEvery
+		if err != nil { // each event that comes would only have it tried in vain
+			wake, wait = o.room, syncEvery/5
 		}
+		timer := time.NewTimer(wait)
 		select {
-		case <-o.spill:
+		case <-wake:
 		case <-timer.C:
 		case <-o.ctx.Done():
 			timer.Stop()
@@ -54,14 +55,23 @@ func (o *Output) keepSpilling() {
 	}
 }
 
-// tell tells people what is wrong with the spool, once.
-func (o *Output) tell(trouble *error, err error) {
-	if err != nil && (*trouble == nil || (*trouble).Error() != err.Error()) {
+// trouble is what was wrong with the spool last.
+type trouble struct {
+	text string
+	at   time.Time
+}
+
+// tell tells people what is wrong: once, while it is, but not each time that a full
+// spool has found room for a moment.
+func (t *trouble) tell(o *Output, err error) {
+	if err == nil {
+		return
+	}
+	if text := err.Error(); text != t.text || time.Since(t.at) > time.Minute {
 		o.cfg.Warn(fmt.Sprintf("otlp: spool %s: %v: what does not fit into memory is lost, and counted", o.cfg.Spool, err))
+		t.text = text
 	}
-	if err != nil {
-		*trouble = err
-	}
+	t.at = time.Now()
 }
 
 // spillSome puts some of the oldest entries in memory into the spool: those in flight
@@ -79,6 +89,7 @@ func (o *Output) spillSome(all bool) (int, error) {
 	n, err := o.spool.Append(o.lines.of(entries))
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.queue.spoolFull = err != nil
 	if b := o.inFlight; b != nil {
 		b.spooled += min(n, len(b.entries)-b.spooled)
 	}
@@ -132,7 +143,7 @@ func (o *Output) fromSpool(most int) *batch {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	q := &o.queue
-	q.counts.Lost[LostSpool] += q.counts.Spooled - left
+	q.loseUnseen(q.counts.Spooled - left)
 	q.counts.Spooled = left
 	return b
 }

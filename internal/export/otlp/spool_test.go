@@ -161,7 +161,7 @@ func TestSpoolFull(t *testing.T) {
 	for _, r := range got {
 		lost += r.attribute("ipc.lost.count").GetIntValue()
 	}
-	if lost != int64(c.Lost[otlp.LostSpool]) || lost == 0 {
+	if lost != int64(c.Lost[otlp.LostSpool]+c.Lost[otlp.LostQueue]) || lost == 0 {
 		t.Errorf("%d told: %+v", lost, c)
 	}
 	if text := strings.Join(told.all(), "\n"); strings.Count(text, "the spool is full: what does not fit into memory is lost") != 1 {
@@ -191,7 +191,7 @@ func TestSpoolDiskFull(t *testing.T) {
 	must(t, closeWithin(t, o, time.Minute))
 	c := balanced(t, o)
 	inOrder(t, s.all(), int64(c.Delivered), 0)
-	if c.Lost[otlp.LostSpool] == 0 || c.Waiting+c.Spooled != 0 {
+	if c.Lost[otlp.LostSpool]+c.Lost[otlp.LostQueue] == 0 || c.Waiting+c.Spooled != 0 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -67,7 +67,10 @@ func (s *Spool) recover() error {
 		s.bytes.Add(seg.size)
 		s.next = max(s.next, seg.number+1)
 	}
-	if len(s.segments) > 0 && (!known || s.segments[0].number > s.position.segment) {
+	switch {
+	case len(s.segments) == 0: // the next one may get the number of the one that is gone
+		s.position.offset = 0
+	case !known || s.segments[0].number > s.position.segment:
 		s.position.segment, s.position.offset = s.segments[0].number, 0
 	}
 	if !known { // its room, while there is some
