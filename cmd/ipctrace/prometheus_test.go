@@ -251,13 +251,13 @@ func TestServeSides(t *testing.T) {
 	c := collector.New(t, collector.Options{Forward: sink.URL})
 	c.Start()
 	file := filepath.Join(t.TempDir(), "log")
-	d := serveHere(t, "--otlp", "http://"+c.HTTP, "--spool", filepath.Join(t.TempDir(), "spool"), "--spool-size", "2G", "--record", file)
+	d := serveHere(t, "--otlp", "http://"+c.HTTP, "--spool", filepath.Join(t.TempDir(), "spool"), "--spool-size", "2G", "--record", file, "--comm", mine)
 	p := scraping(t, d)
-	runMaker(t, 64, "-unshare", "-threads", "2", "-repeat", fmt.Sprint(calls/2), "msgget:7:01600")
+	runMaker(t, 64, "-unshare", "-comm", mine, "-threads", "2", "-repeat", fmt.Sprint(calls/2), "msgget:7:01600")
 	var s series
 	d.awaitLong("all is delivered", func() bool {
 		s = d.scrape()
-		return s.sum("ipctrace_events_pending")+s.sum("ipctrace_output_waiting")+s.sum("ipctrace_output_spooled") == 0
+		return s.happened()+s.sum("ipctrace_events_lost_total", "stage=ring") >= float64(calls) && s.sum("ipctrace_output_waiting")+s.sum("ipctrace_output_spooled") == 0
 	})
 	s.addsUp(t)
 	lostInRing := s.sum("ipctrace_events_lost_total", "stage=ring")

@@ -30,11 +30,11 @@ func TestServeCollector(t *testing.T) {
 				url = "http://" + c.GRPC
 			}
 			log := filepath.Join(t.TempDir(), "log")
-			d := serveHere(t, "--otlp", url, "--spool", filepath.Join(t.TempDir(), "spool"), "--record", log)
+			d := serveHere(t, "--otlp", url, "--spool", filepath.Join(t.TempDir(), "spool"), "--record", log, "--comm", mine)
 			said := func(is func(series) bool) func() bool { return func() bool { return is(d.scrape()) } }
 			made := func() {
 				t.Helper()
-				runMaker(t, 64, "-unshare", "-repeat", "1000", "msgget:0:0600")
+				runMaker(t, 64, "-unshare", "-comm", mine, "-repeat", "1000", "msgget:0:0600")
 			}
 			made()
 			d.await("delivery", said(func(s series) bool {
@@ -82,9 +82,9 @@ func TestServeSpoolRights(t *testing.T) {
 	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "50")
 	spool := filepath.Join(dir, "spool")
 	d := &serving{t: t, client: http.DefaultClient, over: make(chan struct{})}
-	d.cmd = exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--otlp", "http://"+c.HTTP, "--spool", spool, "--user", "1000", "--looks=false")
+	d.cmd = exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--otlp", "http://"+c.HTTP, "--spool", spool, "--user", "1000", "--looks=false", "--comm", mine)
 	d.start()
-	runMaker(t, 64, "-unshare", "msgget:0:0600")
+	runMaker(t, 64, "-unshare", "-comm", mine, "msgget:0:0600")
 	d.await("spool", func() bool { return d.scrape().sum("ipctrace_output_spooled", "output=otlp") > 0 })
 	if info, err := os.Stat(spool); err != nil || info.Mode().Perm() != 0o700 || info.Sys().(*syscall.Stat_t).Uid != someone {
 		t.Errorf("%v %v", info, err)
