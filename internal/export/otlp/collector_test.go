@@ -143,7 +143,7 @@ func TestCollectorKilled(t *testing.T) {
 // TestCollectorHangs: one that does not answer is one that is away.
 func TestCollectorHangs(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, c *collector.Collector, s *sink, cfg otlp.Config) {
-		t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+		t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3000")
 		var told warnings
 		cfg = spooled(t, cfg)
 		cfg.Warn = told.add
