@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"errors"
 	"runtime"
 	"testing"
 
@@ -63,6 +64,10 @@ func attempts(t *testing.T) {
 	last.Stop()
 	var made []int32
 	for e, err := range last.Events() {
+		if errors.Is(err, ErrSkipped) {
+			t.Log(err) // of a stranger's call, or the queue will be missing
+			continue
+		}
 		if err != nil {
 			t.Error(err)
 		}
