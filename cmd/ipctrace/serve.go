@@ -25,9 +25,10 @@ func newServe() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve [--config FILE]",
 		Short: "Run as a daemon: metrics for Prometheus, OTLP, a log",
-		Long: `serve traces until it is told to end, and feeds what others look at: metrics that
-Prometheus scrapes, a log as ipctrace record keeps it, or both. What is slow or away
-holds up nothing else. docs/serve.md describes the configuration and the metrics.
+		Long: `serve traces until it is told to end, and feeds what others look at, any of them at
+once: metrics that Prometheus scrapes, an OpenTelemetry Collector, a log as ipctrace
+record keeps it. What is slow or away holds up nothing else. docs/serve.md describes
+the configuration and the metrics, docs/otlp.md what is sent.
 
 SIGHUP reads the filters of the configuration again, and begins a new log file where
 logrotate has moved the old one. SIGTERM and Ctrl-C end it, with all that was recorded

@@ -92,7 +92,7 @@ func (s *serveConfig) add(f *pflag.FlagSet) {
 	f.BoolVar(&s.SelfTest, "self-test", false, "before it says that it is ready, make a queue in a namespace of its own, and see it")
 }
 
-// keys are those of the file that are not called like their flag.
+// keys of the file, by the flag that is for the same, or that would be called so.
 var keys = map[string]string{
 	"listen": "metrics.listen", "web-config": "metrics.web_config", "max-namespaces": "metrics.max_namespaces", "survey": "metrics.survey",
 	"record": "record.file", "drain": "drain", "hooks": "hooks", "buffer": "buffer", "user": "user", "looks": "looks",

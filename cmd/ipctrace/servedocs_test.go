@@ -59,7 +59,7 @@ func (still) Look(look func(v *inventory.Inventory)) {
 // TestServeDocsMetrics: the table in docs/serve.md has the metrics that there are, and
 // so do the alert rules and the dashboard.
 func TestServeDocsMetrics(t *testing.T) {
-	outputs := []metrics.Output{{Name: "otlp", SpoolLimits: 1, Lost: map[string]uint64{"queue": 0}}}
+	outputs := []metrics.Output{{Name: "otlp", SpoolLimits: 1, Retries: new(uint64), Lost: map[string]uint64{"queue": 0}}}
 	m := metrics.New(metrics.Config{Namespaces: 1, Trace: still{}, Outputs: func() []metrics.Output { return outputs }})
 	m.Delay("otlp").Observe(1)
 	limits := []metrics.Limit{{Name: "SHMMNI", Used: 1, Max: 2}}

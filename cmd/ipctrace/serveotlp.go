@@ -110,7 +110,7 @@ func (s *server) otlpAccount() metrics.Output {
 	}
 	return metrics.Output{
 		Name: "otlp", Delivered: n.Delivered, Waiting: n.Waiting, Spooled: n.Spooled, Lost: lost,
-		Retries: n.Retries, SpoolBytes: uint64(n.SpoolBytes), SpoolLimits: uint64(n.SpoolLimit),
+		Retries: &n.Retries, SpoolBytes: uint64(n.SpoolBytes), SpoolLimits: uint64(n.SpoolLimit),
 	}
 }
 

@@ -61,12 +61,14 @@ func (a *account) Collect(to chan<- prometheus.Metric) {
 		for reason, n := range o.Lost {
 			tell(lost, prometheus.CounterValue, n, o.Name, reason)
 		}
+		if o.Retries != nil {
+			tell(outputRetries, prometheus.CounterValue, *o.Retries, o.Name)
+		}
 		if o.SpoolLimits == 0 {
 			continue
 		}
 		tell(outputSpooled, prometheus.GaugeValue, o.Spooled, o.Name)
 		tell(outputSpoolBytes, prometheus.GaugeValue, o.SpoolBytes, o.Name)
 		tell(outputSpoolLimit, prometheus.GaugeValue, o.SpoolLimits, o.Name)
-		tell(outputRetries, prometheus.CounterValue, o.Retries, o.Name)
 	}
 }

@@ -28,10 +28,11 @@ type Trace interface {
 // Output is an output's account. Of what it was given it has delivered some, lost
 // some, and the rest waits, in memory or in a spool.
 type Output struct {
-	Name                             string
-	Delivered, Waiting, Spooled      uint64 // events
-	Lost                             map[string]uint64
-	Retries, SpoolBytes, SpoolLimits uint64
+	Name                        string
+	Delivered, Waiting, Spooled uint64 // events
+	Lost                        map[string]uint64
+	Retries                     *uint64 // nil: it does not send
+	SpoolBytes, SpoolLimits     uint64  // a limit of 0: it has no spool
 }
 
 // Config says what to tell of.

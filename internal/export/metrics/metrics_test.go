@@ -139,7 +139,7 @@ func TestAccount(t *testing.T) {
 	w.stats = tracer.Stats{Produced: 10, Delivered: 6, Lost: 3, Pending: 1, Skipped: 2}
 	m := w.metrics(0,
 		Output{Name: "record", Delivered: 4, Waiting: 1, Lost: map[string]uint64{"queue": 1}},
-		Output{Name: "otlp", Delivered: 2, Spooled: 4, SpoolLimits: 100, SpoolBytes: 50, Retries: 7, Lost: map[string]uint64{}})
+		Output{Name: "otlp", Delivered: 2, Spooled: 4, SpoolLimits: 100, SpoolBytes: 50, Retries: new(uint64(7)), Lost: map[string]uint64{}})
 	want(t, m, `
 # HELP ipctrace_events_lost_total Events lost, by where: for want of room in the kernel's ring buffer (ring), or on the way to an output.
 # TYPE ipctrace_events_lost_total counter
@@ -156,6 +156,17 @@ ipctrace_output_delivered_total{output="record"} 4
 # TYPE ipctrace_hooks_skipped_total counter
 ipctrace_hooks_skipped_total 2
 `, "ipctrace_events_lost_total", "ipctrace_output_spooled", "ipctrace_output_delivered_total", "ipctrace_hooks_skipped_total")
+}
+
+// An output that sends tells how often it tried again, also without a spool; one that
+// does not, does not.
+func TestRetries(t *testing.T) {
+	m := newWorld().metrics(0, Output{Name: "record"}, Output{Name: "otlp", Retries: new(uint64(3))})
+	want(t, m, `
+# HELP ipctrace_output_retries_total How often an output had to send again, or could not reach its end.
+# TYPE ipctrace_output_retries_total counter
+ipctrace_output_retries_total{output="otlp"} 3
+`, "ipctrace_output_retries_total", "ipctrace_output_spool_limit_bytes")
 }
 
 // However many namespaces come and go, there are as many series; what is in those
