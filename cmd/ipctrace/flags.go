@@ -315,14 +315,14 @@ type output struct {
 }
 
 func (o *output) add(f *pflag.FlagSet) {
-	f.StringVarP(&o.format, "output", "o", "text", "what to write: `text|json`")
+	f.StringVarP(&o.format, "output", "o", "", "what to write: `text|json`; without it text")
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
 }
 
 // isJSON is the answer of both flags.
 func (o *output) isJSON() (bool, error) {
 	switch o.format {
-	case "text":
+	case "", "text":
 		return o.json, nil
 	case "json":
 		return true, nil

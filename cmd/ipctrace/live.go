@@ -55,18 +55,18 @@ func live(c *cobra.Command, sel *selection, out *output) error {
 	ctx, cancel := sel.within(c.Context())
 	defer cancel(nil)
 	hangup(ctx, c.OutOrStdout(), cancel)
-	return t.show(ctx, c, sel.count, asJSON)
+	return t.show(ctx, c, sel.count, out.format != "" && !asJSON, asJSON)
 }
 
 // show picks the sink that fits stdout.
-func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON bool) error {
+func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asLines, asJSON bool) error {
 	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
 	opts := view.Options{Color: colored(c.Flags(), stdout), Native: nativeABI(), Names: t.containerLabel, Left: t.containerGone}
 	if asJSON {
 		return t.follow(ctx, count, &jsonSink{batch: batch{out: stdout}})
 	}
-	if file, ok := stdout.(*os.File); ok && isTerminal(file) {
-		return t.showScreen(ctx, count, file, opts)
+	if file, ok := stdout.(*os.File); ok && !asLines && isTerminal(file) {
+		return t.showScreen(ctx, c, count, file, opts)
 	}
 	out := &batch{out: stdout}
 	lines := t.lineSink(out, opts)
@@ -77,32 +77,6 @@ func (t *trace) show(ctx context.Context, c *cobra.Command, count uint64, asJSON
 	err := t.follow(ctx, count, lines)
 	opts.Color = colored(c.Flags(), stderr)
 	return errors.Join(err, t.summary(stderr, opts))
-}
-
-func (t *trace) showScreen(ctx context.Context, count uint64, f *os.File, opts view.Options) error {
-	status := view.Status{Tier: t.tracer.Tier().String(), Started: time.Now()}
-	s, err := newScreenSink(f, opts, func(draw drawing) error { return t.draw(draw, status) })
-	if err != nil {
-		return err
-	}
-	defer s.Close() // also in a panic: the terminal is the user's
-	err = t.follow(ctx, count, s)
-	if err := errors.Join(err, s.Close()); err != nil {
-		return err
-	}
-	return t.summary(f, opts)
-}
-
-// draw has drawn what is there now; what was there before is in the first frame.
-func (t *trace) draw(draw drawing, status view.Status) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.begun {
-		return nil
-	}
-	status.Now = time.Now()
-	t.inventory.Relabel(t.label)
-	return draw(t.inventory, status)
 }
 
 // summary is what stays when a trace is over: the table by namespace, and totals.

@@ -276,38 +276,4 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestScreen: on a terminal there is a screen, which follows the terminal's size
-// and gives the terminal back.
-func TestScreen(t *testing.T) {
-	kerneltest.NeedRoot(t)
-	term := newTerminal(t, 80, 24)
-	cmd := exec.Command("ipctrace", "--comm", "\x1b]0;owned\a")
-	cmd.Env = append(os.Environ(), "TERM=xterm")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
-	s := beginCmd(t, cmd, term.slave)
-	runMaker(t, 64, "-unshare", "-comm", "\x1b]0;owned\a", "msgget:0x42:03600")
-	term.await(`\x1b]0;owned\x07[`)
-	if !strings.Contains(term.text(), "\x1b[?1049h") {
-		t.Errorf("no screen: %q", term.text())
-	}
-	if strings.Contains(term.text(), "\x1b]0;owned") {
-		t.Errorf("a name reached the terminal: %q", term.text())
-	}
-	before := len(term.text())
-	term.resize(60, 15)
-	term.awaitAfter(before, "Ctrl-C")
-	if _, err := term.master.Write([]byte{3}); err != nil { // as typed
-		t.Fatal(err)
-	}
-	if status := s.status(); status != 0 {
-		t.Errorf("exit status %d: %s", status, s.stderr)
-	}
-	term.await("\x1b[?1049l")
-	term.awaitAfter(strings.Index(term.text(), "\x1b[?1049l"), "0 lost") // the screen says so too
-	screen, after, ok := strings.Cut(term.text(), "\x1b[?1049l")
-	if !ok || !strings.Contains(after, "IPC namespace") || !strings.Contains(screen+after, "\x1b[?25h") {
-		t.Errorf("after the screen: %q", after)
-	}
-}
-
 func itoa(n uint64) string { return (&event.Namespace{Inode: n}).String() }

@@ -14,6 +14,7 @@ import (
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 func newLs() *cobra.Command {
@@ -262,12 +263,18 @@ func (l *lister) row(n *listed) view.ListedNamespace {
 	if err := l.queuesError(&n.Namespace); err != nil {
 		row.Note = "POSIX queues not listed: " + err.Error()
 	}
+	row.Limits = limitsUsed(&n.Limits, l.wants)
+	return row
+}
+
+// limitsUsed are those of the kinds that are wanted, as far as they are known.
+func limitsUsed(of *sysvipc.Limits, wants func(kind string) bool) (used []view.Limit) {
 	for _, limit := range limits {
-		if at := limit.of(&n.Limits); at.Known && l.wants(limit.kind) {
-			row.Limits = append(row.Limits, view.Limit{Name: limit.name, Used: at.Used, Max: at.Max, Unit: limit.unit, AtLeast: limit.kind == tracer.MQ.String()})
+		if at := limit.of(of); at.Known && wants(limit.kind) {
+			used = append(used, view.Limit{Name: limit.name, Used: at.Used, Max: at.Max, Unit: limit.unit, AtLeast: limit.kind == tracer.MQ.String()})
 		}
 	}
-	return row
+	return used
 }
 
 // limits of a namespace, and what they are of.
@@ -289,9 +296,9 @@ func columns(out any) int {
 	if !ok {
 		return 0
 	}
-	wide, _, err := view.TerminalSize(file)()
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0
 	}
-	return wide
+	return int(size.Col)
 }

@@ -84,11 +84,16 @@ func (r *replay) run(c *cobra.Command, names []string) error {
 	ctx, cancel := context.WithCancelCause(c.Context())
 	defer cancel(nil)
 	hangup(ctx, c.OutOrStdout(), cancel)
-	if p.stage, err = r.stage(c, p); err != nil {
-		return err
-	}
 	var faults faults
-	err = p.show(ctx, journal.Files(names), &faults)
+	if screen := r.screen(c); screen != nil {
+		screen.files = journal.Files(names)
+		p, err = screen.play(ctx, &faults)
+	} else {
+		if p.stage, err = r.stage(c); err != nil {
+			return err
+		}
+		err = p.show(ctx, journal.Files(names), &faults)
+	}
 	faults.tell(c.ErrOrStderr())
 	if err != nil || ctx.Err() != nil {
 		return err // nil: what there is has been shown
@@ -183,8 +188,25 @@ func readable(names []string) error {
 	return nil
 }
 
+// screen is what plays the log on a terminal, nil where it is to be written.
+func (r *replay) screen(c *cobra.Command) *playback {
+	file, ok := c.OutOrStdout().(*os.File)
+	if !ok || !isTerminal(file) || r.at != "" || r.out.format != "" || r.out.json {
+		return nil
+	}
+	b := &playback{
+		fresh: func() (*player, error) { return r.player(c.Flags()) },
+		pace:  &pace{speed: 1}, out: file, in: c.InOrStdin(), opts: view.Options{Color: colored(c.Flags(), file)},
+	}
+	if r.speed != "" {
+		b.chosen = true
+		b.pace.speed, _ = parseSpeed(r.speed) // player has said whether it is one
+	}
+	return b
+}
+
 // stage picks the one that fits the flags and stdout.
-func (r *replay) stage(c *cobra.Command, p *player) (stage, error) {
+func (r *replay) stage(c *cobra.Command) (stage, error) {
 	asJSON, err := r.out.isJSON()
 	if err != nil {
 		return nil, err
@@ -194,8 +216,5 @@ func (r *replay) stage(c *cobra.Command, p *player) (stage, error) {
 		return &jsonStage{bufio.NewWriter(stdout)}, nil
 	}
 	opts := view.Options{Color: colored(c.Flags(), stdout)}
-	if file, ok := stdout.(*os.File); ok && p.pace != nil && isTerminal(file) {
-		return newScreenStage(p, file, opts), nil
-	}
 	return &textStage{out: bufio.NewWriter(stdout), opts: opts, tables: r.at != ""}, nil
 }

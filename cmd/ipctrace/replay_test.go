@@ -230,56 +230,6 @@ func TestReplayEnds(t *testing.T) {
 	})
 }
 
-// playScreen begins to play a log on a terminal of its own.
-func playScreen(t *testing.T, speed, log string) (*terminal, *exec.Cmd) {
-	t.Helper()
-	term := newTerminal(t, 100, 30)
-	cmd := exec.Command("ipctrace", "replay", "--speed", speed, log)
-	cmd.Env = append(os.Environ(), "TERM=xterm", "TZ=UTC")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return term, cmd
-}
-
-// TestReplayScreen: on a terminal a log is played, and then come the tables; what
-// has gone fades by the log's time.
-func TestReplayScreen(t *testing.T) {
-	term, cmd := playScreen(t, "5x", sessionLog) // two seconds
-	term.await("fentry · ")
-	term.await("ipcmk[62431]")
-	term.await("gone: detach")
-	term.await("s ago · 4026532765 · bash[62293]")
-	term.await("trace · fentry hooks")
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	term.await("at most 1 more not seen\r\nthere before")
-	screen, after, ok := strings.Cut(term.text(), "\x1b[?1049l")
-	if !ok || !strings.Contains(screen, "\x1b[?1049h") || !strings.Contains(after, "IPC namespace 4026532765.2") {
-		t.Errorf("screen %q, after it %q", screen, after)
-	}
-}
-
-// TestReplayScreenEnds: Ctrl-C ends it in a pause, with the table of then.
-func TestReplayScreenEnds(t *testing.T) {
-	term, cmd := playScreen(t, "0.01x", sessionLog)
-	term.await("elapsed")
-	if _, err := term.master.Write([]byte{3}); err != nil { // as typed
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	term.await("0 events: ")
-	if _, after, ok := strings.Cut(term.text(), "\x1b[?1049l"); !ok || !strings.Contains(after, "trace · ") {
-		t.Errorf("after the screen: %q", term.text())
-	}
-}
-
 // objectRows are the rows of a namespace in a table, without what changes with time.
 func objectRows(t *testing.T, table string, inode uint64) []string {
 	t.Helper()
@@ -371,16 +321,13 @@ func FuzzReplay(f *testing.F) {
 			}
 			_ = p.nothing()
 		}
-		var copied, shown, screen bytes.Buffer
+		var copied, shown bytes.Buffer
 		play(&player{stage: &jsonStage{bufio.NewWriter(&copied)}})
 		if !bytes.Equal(copied.Bytes(), whole) {
 			t.Errorf("copied %q", &copied)
 		}
 		opts := view.Options{Location: time.UTC}
 		play(&player{stage: &textStage{out: bufio.NewWriter(&shown), opts: opts, tables: flags&1 != 0}, filter: fuzzFilter(flags)})
-		drawn := &drawnStage{textStage: textStage{out: bufio.NewWriter(&shown), opts: opts, tables: true}, screen: &screen}
-		drawn.player = &player{stage: drawn, pace: &pace{}, filter: fuzzFilter(flags)}
-		play(drawn.player)
 		for _, r := range shown.String() {
 			if r != '\n' && !unicode.IsPrint(r) {
 				t.Fatalf("%U came through", r)
@@ -403,21 +350,6 @@ func fuzzFilter(flags uint8) (f stream.Filter) {
 		f.Events, f.Except = []event.Type{event.ObjectRemove, event.NamespaceFree}, 4026531839
 	}
 	return f
-}
-
-// drawnStage draws a frame for each event.
-type drawnStage struct {
-	textStage
-	player *player
-	screen io.Writer
-}
-
-func (s *drawnStage) tell(*past, *event.Event, []byte) error {
-	screen, err := view.NewScreen(s.screen, nil, s.opts)
-	if err != nil {
-		return err
-	}
-	return (&screenStage{player: s.player}).draw(screen.Draw)
 }
 
 // TestReplayMemory: what is kept of a log that somebody made up is not more than of

@@ -56,6 +56,9 @@ type position struct {
 	unreadable int // lines so far
 }
 
+// forget is for a log that is read again.
+func (f *faults) forget() { *f = faults{} }
+
 // unread notes a line that could not be read.
 func (f *faults) unread(line journal.Line, err error) {
 	if f.unreadable++; f.unreadable <= mostFaults {

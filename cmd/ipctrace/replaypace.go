@@ -10,12 +10,23 @@ import (
 // pace makes the pauses that were between events, and is the clock of a log that
 // is played: between two events it goes on.
 type pace struct {
-	speed float64 // 0: without pauses
+	mu      sync.Mutex
+	speed   float64   // 0: without pauses
+	clock   time.Time // of the log; zero: nothing has been shown
+	set     time.Time // when it was that, here
+	next    time.Time // it goes no farther before what is waited for
+	paused  bool
+	steps   int           // events that are let through nevertheless
+	skip    target        // all up to there is
+	passed  uint64        // events
+	changed chan struct{} // closed when any of that changes; nil: nobody waits
+}
 
-	mu   sync.Mutex
-	from time.Time // of the last event
-	next time.Time // of the one that is waited for
-	due  time.Time // when from was, here
+// target is a place in a log that is gone to without pauses: a moment, or behind so
+// many events. The zero one is where the log begins.
+type target struct {
+	until  time.Time
+	events uint64
 }
 
 // betweenTraces is the longest pause between a trace and the next one.
@@ -25,29 +36,81 @@ const betweenTraces = 2 * time.Second
 // makes no pause. Before an event of another trace the clock stands, and the pause is
 // a short one: nobody knows what was between them, and it may be a year.
 func (p *pace) wait(ctx context.Context, at time.Time, another bool) error {
-	p.mu.Lock()
-	if p.due.IsZero() {
-		p.from, p.due = at, time.Now()
+	for {
+		due, changed, arrived := p.approach(at, another)
+		if arrived {
+			return ctx.Err()
+		}
+		var timer <-chan time.Time
+		if !due.IsZero() {
+			pause := time.NewTimer(time.Until(due))
+			defer pause.Stop()
+			timer = pause.C
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer:
+			p.arrive(at, due)
+			return nil
+		case <-changed:
+		}
 	}
-	ahead := max(0, at.Sub(p.from))
-	long := p.here(ahead)
-	if another {
-		ahead, long = 0, min(p.here(at.Sub(p.from).Abs()), betweenTraces)
-	}
-	p.next = p.from.Add(ahead)
-	due := p.due.Add(long)
-	p.mu.Unlock()
-	pause := time.NewTimer(time.Until(due))
-	defer pause.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-pause.C:
-	}
+}
+
+// approach says when an event is due, zero for not before something changes, or that it
+// is let through at once.
+func (p *pace) approach(at time.Time, another bool) (due time.Time, changed <-chan struct{}, arrived bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.from, p.next, p.due = at, at, due
-	return nil
+	if p.clock.IsZero() {
+		p.clock, p.set, p.next = at, time.Now(), at
+	}
+	switch {
+	case p.passed < p.skip.events || !at.After(p.skip.until):
+		p.through(at, time.Now())
+		return due, nil, true
+	case p.steps > 0:
+		p.steps--
+		p.through(at, time.Now())
+		return due, nil, true
+	}
+	if p.skip.until.After(p.clock) { // it is there
+		p.clock, p.set = p.skip.until, time.Now()
+	}
+	p.skip = target{}
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	p.next = p.clock
+	long := min(p.here(at.Sub(p.clock).Abs()), betweenTraces)
+	if !another {
+		p.next = later(at, p.clock)
+		long = p.here(p.next.Sub(p.clock))
+	}
+	if p.paused {
+		return due, p.changed, false
+	}
+	return p.set.Add(long), p.changed, false
+}
+
+// arrive lets an event through that was due, so that those behind it come no later.
+func (p *pace) arrive(at, due time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.through(at, due)
+}
+
+func (p *pace) through(at, here time.Time) {
+	p.clock, p.next, p.set = at, at, here
+	p.passed++
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // here is how long a part of the log takes.
@@ -65,9 +128,61 @@ func (p *pace) here(d time.Duration) time.Duration {
 func (p *pace) now() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := p.next.Sub(p.from)
-	if passed := float64(time.Since(p.due)) * p.speed; passed < float64(left) {
+	return p.at()
+}
+
+func (p *pace) at() time.Time {
+	left := p.next.Sub(p.clock)
+	if p.paused {
+		return p.clock
+	}
+	if passed := float64(time.Since(p.set)) * p.speed; passed < float64(left) {
 		left = time.Duration(max(0, passed))
 	}
-	return p.from.Add(left)
+	return p.clock.Add(left)
+}
+
+// state is that, and whether it is on the way to a place.
+func (p *pace) state() (now time.Time, seeking bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.skip != (target{}) && p.skip.until.After(p.clock) {
+		return p.skip.until, true
+	}
+	return p.at(), p.skip != (target{})
+}
+
+// setting is how fast it goes, and whether it stands.
+func (p *pace) setting() (speed float64, paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.speed, p.paused
+}
+
+// count is how many events have been let through.
+func (p *pace) count() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passed
+}
+
+// change changes it, from the moment that the clock shows.
+func (p *pace) change(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.clock.IsZero() {
+		p.clock, p.set = p.at(), time.Now()
+	}
+	do()
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// again begins at the beginning, and goes to a place without pauses.
+func (p *pace) again(to target) {
+	p.change(func() {
+		p.clock, p.next, p.passed, p.steps, p.skip = time.Time{}, time.Time{}, 0, 0, to
+	})
 }

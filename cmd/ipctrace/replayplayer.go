@@ -62,6 +62,13 @@ func (p *player) play(ctx context.Context, entries <-chan entry, faults *faults)
 	return p.finish()
 }
 
+// has says whether it has read anything so far.
+func (p *player) has() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.past != nil
+}
+
 func (p *player) enough() bool { return p.count > 0 && p.told >= p.count }
 
 // next is the next entry. Before it has to be waited for, all is shown.

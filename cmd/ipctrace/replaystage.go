@@ -2,10 +2,7 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -88,55 +85,3 @@ func (s *textStage) gap() {
 
 func (s *textStage) flush() error { return s.out.Flush() }
 func (s *textStage) close() error { return s.out.Flush() }
-
-// screenStage draws on a terminal. The tables come when the terminal is the user's
-// again.
-type screenStage struct {
-	player *player
-	file   *os.File
-	opts   view.Options
-	screen *screenSink // nil: not yet
-	tables textStage
-	left   bytes.Buffer // what tables has written
-}
-
-func newScreenStage(p *player, file *os.File, opts view.Options) *screenStage {
-	s := &screenStage{player: p, file: file, opts: opts}
-	s.tables = textStage{out: bufio.NewWriter(&s.left), opts: opts, tables: true}
-	return s
-}
-
-func (s *screenStage) begin(t *past) (err error) {
-	if s.screen == nil {
-		s.opts.Native = abiOf(t.start.Arch)
-		s.screen, err = newScreenSink(s.file, s.opts, s.draw)
-	}
-	return errors.Join(err, s.tables.begin(t))
-}
-
-func (s *screenStage) tell(_ *past, e *event.Event, _ []byte) error { return s.screen.Write(e) }
-func (s *screenStage) end(t *past, now time.Time) error             { return s.tables.end(t, now) }
-func (s *screenStage) flush() error                                 { return nil }
-
-// draw has the trace drawn that is played, at the time that it is there.
-func (s *screenStage) draw(draw drawing) error {
-	s.player.mu.Lock()
-	defer s.player.mu.Unlock()
-	now := s.player.pace.now()
-	if now.IsZero() {
-		return nil // what is before --since is still read
-	}
-	t := s.player.past
-	return draw(t.inventory, view.Status{Tier: t.start.Tier, Started: t.from, Now: now})
-}
-
-func (s *screenStage) close() error {
-	if s.screen == nil {
-		return nil
-	}
-	if err := errors.Join(s.screen.Close(), s.tables.close()); err != nil {
-		return err
-	}
-	_, err := s.left.WriteTo(s.file)
-	return err
-}

@@ -122,27 +122,6 @@ func TestReplayKilled(t *testing.T) {
 	}
 }
 
-// TestReplayScreenTraces: the end of a trace is on the screen before the next one is,
-// which does not take the day that was between them.
-func TestReplayScreenTraces(t *testing.T) {
-	var w written
-	w.start(clock("12:59:00"), "one", 1)
-	w.create(clock("12:59:00"), "first")
-	w.killed(clock("23:59:00"))
-	w.start(clock("23:59:00"), "one", 1)
-	w.create(clock("23:59:01"), "second")
-	began := time.Now()
-	term, cmd := playScreen(t, "1x", writeFile(t, "log", w.text))
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	term.await("on one · 2026-07-14 23:59:00")
-	screen, _, _ := strings.Cut(term.text(), "\x1b[?1049l")
-	if took := time.Since(began); !strings.Contains(screen, "first[7]") || took < betweenTraces {
-		t.Errorf("after %v: %q", took, screen)
-	}
-}
-
 // fiveParts are the files of a log of one trace, and its lines. What is made in a part
 // is removed in the next one.
 func fiveParts(t *testing.T) (files []string, lines [][]byte) {

@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/signal"
-	"sync"
-	"syscall"
-	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
-	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"golang.org/x/sys/unix"
 )
@@ -53,94 +48,6 @@ func (s *lineSink) Flush() error {
 		return nil
 	}
 	return s.batch.Flush()
-}
-
-// drawing draws an inventory as it is.
-type drawing func(*inventory.Inventory, view.Status) error
-
-// screenSink draws a scene, a few times a second and when the terminal changes its
-// size.
-type screenSink struct {
-	scene  func(drawing) error // has drawn what there is, if anything
-	open   func() (*view.Screen, error)
-	screen *view.Screen
-
-	mu     sync.Mutex // guards failed
-	failed error
-
-	cancel context.CancelFunc
-	drawn  sync.WaitGroup
-}
-
-func newScreenSink(f *os.File, opts view.Options, scene func(drawing) error) (*screenSink, error) {
-	open := func() (*view.Screen, error) { return view.NewScreen(f, view.TerminalSize(f), opts) }
-	screen, err := open()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &screenSink{scene: scene, open: open, screen: screen, cancel: cancel}
-	s.drawn.Go(func() { s.redraw(ctx) })
-	return s, nil
-}
-
-func (s *screenSink) Write(*event.Event) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failed
-}
-
-func (s *screenSink) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failed = err
-}
-
-func (s *screenSink) redraw(ctx context.Context) {
-	resized, suspended := make(chan os.Signal, 1), make(chan os.Signal, 1)
-	signal.Notify(resized, syscall.SIGWINCH)
-	signal.Notify(suspended, syscall.SIGTSTP)
-	defer signal.Stop(resized)
-	defer signal.Stop(suspended)
-	tick := time.NewTicker(view.FrameInterval)
-	defer tick.Stop()
-	for {
-		s.draw()
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-resized:
-		case <-suspended:
-			s.suspend()
-		}
-	}
-}
-
-// suspend is Ctrl-Z: the terminal is the shell's until this program goes on.
-// What is recorded meanwhile waits in the ring.
-func (s *screenSink) suspend() {
-	_ = s.screen.Close()
-	_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
-	var err error
-	s.screen, err = s.open()
-	s.fail(err)
-}
-
-func (s *screenSink) draw() {
-	if s.Write(nil) != nil {
-		return // it is told where events are written
-	}
-	if err := s.scene(s.screen.Draw); err != nil {
-		s.fail(err)
-	}
-}
-
-// Close gives the terminal back.
-func (s *screenSink) Close() error {
-	s.cancel()
-	s.drawn.Wait()
-	return s.screen.Close()
 }
 
 // hangup cancels when the reader of a pipe goes away: without events to write

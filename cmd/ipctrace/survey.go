@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/export/metrics"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/stream"
@@ -36,13 +37,13 @@ func surveyOf(found *snapshot.Snapshot, filter *stream.Filter, at time.Time, too
 	j := newJudge(found)
 	for i := range found.Namespaces {
 		n := &found.Namespaces[i]
-		if n.Err != nil || !filter.Covers(n.Inode, "") {
+		if n.Err != nil || !filter.Covers(&event.Namespace{Inode: n.Inode}, "") {
 			continue
 		}
 		v.Limits[n.Inode] = limitsOf(&n.Limits)
 		for k := range n.Objects {
 			o := &n.Objects[k]
-			if !filter.Covers(n.Inode, o.Kind) {
+			if !filter.Covers(&event.Namespace{Inode: n.Inode}, o.Kind) {
 				continue
 			}
 			if verdict, _ := j.orphan(n, o); verdict == orphanYes || verdict == orphanMaybe {

@@ -29,7 +29,7 @@ func FuzzApply(f *testing.F) {
 	state := told(applied(Limits{}, life(1, event.ObjectCreate, "shm", 1), life(2, event.ObjectCreate, mq, 0, queue("/a", 3))), 5)
 	f.Add([]byte(strings.Join(state, "\n")))
 	f.Fuzz(func(t *testing.T, log []byte) {
-		limits := Limits{Namespaces: 2, Ended: 1, Objects: 3, Gone: 2, Recent: 2}
+		limits := Limits{Namespaces: 2, Ended: 1, Objects: 3, Gone: 2}
 		v := New(limits)
 		for line := range bytes.Lines(log) {
 			e, err := event.Parse(line)
@@ -38,6 +38,7 @@ func FuzzApply(f *testing.F) {
 			}
 			v.Apply(e)
 			consistent(t, v, limits)
+			consistent(t, v.Clone(), limits)
 			if e.Event == event.ObjectCreate && e.NS != nil && identified(e.Object) && !v.Has(e) {
 				t.Fatalf("what was made is not known: %s", line)
 			}

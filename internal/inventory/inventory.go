@@ -18,7 +18,7 @@ type Limits struct {
 	Ended      int // of them: 4096
 	Objects    int // in all namespaces together: 65536
 	Gone       int // objects that are gone, besides: 4096
-	Recent     int // events: 64
+	Uses       int // of each object: 0
 }
 
 func (l Limits) orDefault() Limits {
@@ -28,14 +28,13 @@ func (l Limits) orDefault() Limits {
 		}
 		return otherwise
 	}
-	return Limits{or(l.Namespaces, 65536), or(l.Ended, 4096), or(l.Objects, 65536), or(l.Gone, 4096), or(l.Recent, 64)}
+	return Limits{or(l.Namespaces, 65536), or(l.Ended, 4096), or(l.Objects, 65536), or(l.Gone, 4096), l.Uses}
 }
 
 // Inventory is for one goroutine.
 type Inventory struct {
 	limits     Limits
 	totals     Totals
-	recent     recent
 	namespaces map[identity]*Namespace
 	numbers    numbers         // those that have not ended
 	last       *Namespace      // that was asked for
@@ -66,7 +65,6 @@ func New(l Limits) *Inventory {
 	l = l.orDefault()
 	return &Inventory{
 		limits:     l,
-		recent:     newRecent(l.Recent),
 		namespaces: make(map[identity]*Namespace),
 		numbers:    make(numbers),
 	}
@@ -81,6 +79,9 @@ func (v *Inventory) Renew() *Inventory {
 	return next
 }
 
+// KeepUses keeps so many of the calls that opened an object, from now on.
+func (v *Inventory) KeepUses(most int) { v.limits.Uses = most }
+
 // Apply takes an event in. Of what it points at, all that [event.Event.Clone] does
 // not copy is kept: leave that as it is afterwards. The object may be used again.
 func (v *Inventory) Apply(e *event.Event) {
@@ -88,7 +89,6 @@ func (v *Inventory) Apply(e *event.Event) {
 		if e.Lost != nil {
 			v.totals.lose(e.Lost)
 		}
-		v.recent.add(e)
 		return
 	}
 	if e.Start != nil {
@@ -100,10 +100,6 @@ func (v *Inventory) Apply(e *event.Event) {
 	}
 	if !v.totals.count(e) {
 		return
-	}
-	// What was there before is no news.
-	if e.Event != event.ObjectFound && e.Event != event.NamespaceFound {
-		v.recent.add(e)
 	}
 	// A log may come from anywhere: an event need not have all its parts.
 	if e.NS != nil {
@@ -268,6 +264,7 @@ func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
 		}
 	}
 	v.objects.moveToBack(&o.inTouched)
+	o.used(e, v.limits.Uses)
 	if o.Kind != mq { // its id tells it from others, and stays
 		o.apply(e)
 		return
@@ -456,11 +453,26 @@ func (v *Inventory) Has(e *event.Event) bool {
 	return identified(e.Object) && n.find(e) != nil
 }
 
+// Object is the one that the event is about: among those that are there, else the one
+// gone last; nil where neither is known.
+func (v *Inventory) Object(e *event.Event) *Object {
+	n := v.Find(e.NS)
+	if n == nil || !identified(e.Object) {
+		return nil
+	}
+	if o := n.find(e); o != nil {
+		return o
+	}
+	for o := range n.gone.backward() {
+		if o.is(e.Object) {
+			return o
+		}
+	}
+	return nil
+}
+
 // Live is how many namespaces have not ended, and how many objects are there.
 func (v *Inventory) Live() (namespaces, objects int) { return v.touched.len, v.objects.len }
-
-// Recent are the newest events, the newest last.
-func (v *Inventory) Recent() []event.Event { return v.recent.all() }
 
 // Totals so far.
 func (v *Inventory) Totals() Totals { return v.totals }

@@ -191,20 +191,24 @@ func TestProcessesAreBounded(t *testing.T) {
 	check(t, []int{n.Processes, len(n.callers)}, []int{MaxProcesses, MaxProcesses})
 }
 
-func TestRecent(t *testing.T) {
-	v := New(Limits{Recent: 3})
-	for second := 1; second <= 5; second++ {
-		v.Apply(call(second, event.ObjectFail, 1, "msg", 0, 5))
+// TestUses: of each object the newest calls are kept that opened it.
+func TestUses(t *testing.T) {
+	v := New(Limits{Uses: 3})
+	v.Apply(call(1, event.ObjectCreate, 1, "msg", 0, 5))
+	for second := 2; second <= 6; second++ {
+		v.Apply(call(second, event.ObjectOpen, 1, "msg", 0, 5))
 		var seconds []int
-		for _, e := range v.Recent() {
-			seconds = append(seconds, int(e.Process.PID))
+		for _, use := range v.Namespaces()[0].Objects()[0].Uses {
+			seconds = append(seconds, int(use.Process.PID))
 		}
 		var want []int
-		for s := max(1, second-2); s <= second; s++ {
+		for s := max(2, second-2); s <= second; s++ {
 			want = append(want, s)
 		}
 		check(t, seconds, want)
 	}
+	plain := applied(Limits{}, call(1, event.ObjectCreate, 1, "msg", 0, 5), call(2, event.ObjectOpen, 1, "msg", 0, 5))
+	check(t, len(plain.Namespaces()[0].Objects()[0].Uses), 0)
 }
 
 func TestNewest(t *testing.T) {

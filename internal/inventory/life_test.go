@@ -182,7 +182,6 @@ func TestFoundBringsFacts(t *testing.T) {
 	check(t, *o.UID, uint32(1234))
 	check(t, *o.State.Attached, uint64(3))
 	check(t, v.Totals(), Totals{Found: 2, ObjectsFound: 2})
-	check(t, len(v.Recent()), 0)
 	check(t, []bool{o.Known, o.Existing}, []bool{true, true})
 }
 

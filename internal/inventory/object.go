@@ -33,8 +33,10 @@ type Object struct {
 	First, Last time.Time
 	Opens       uint64         // calls that opened it, or got it where the hooks cannot tell
 	LastUser    *event.Process // who made, opened or got it last
+	Uses        []Use          // of those calls the newest ones, the newest last; see [Limits]
 
 	Marked   time.Time // removed while in use; zero: it was not
+	Marker   *event.Process
 	Removed  time.Time // zero: it is there
 	Cause    event.Cause
 	Remover  *event.Process // nil: the kernel itself, or not known
@@ -49,6 +51,14 @@ type Object struct {
 	made    int64 // CLOCK_BOOTTIME ns of its creation; 0: not seen
 	listed  int64 // of the kernel's list that had it last
 	ended   int64 // of its end
+}
+
+// Use is a call that opened an object, or got it.
+type Use struct {
+	Time      time.Time
+	Event     event.Type
+	Process   *event.Process
+	Container *event.Container
 }
 
 // objectID tells the System V objects of a namespace apart: each kind has ids of
@@ -143,6 +153,18 @@ func (o *Object) apply(e *event.Event) {
 	}
 }
 
+// used keeps a call that opened it, one of so many at most.
+func (o *Object) used(e *event.Event, most int) {
+	if most == 0 || e.Event != event.ObjectOpen && e.Event != event.ObjectGet {
+		return
+	}
+	if len(o.Uses) >= most {
+		copy(o.Uses, o.Uses[1:])
+		o.Uses = o.Uses[:most-1]
+	}
+	o.Uses = append(o.Uses, Use{e.Time, e.Event, e.Process, e.Container})
+}
+
 // found notes what the kernel's list says. Owner and mode change (IPC_SET, fchown,
 // fchmod), and no hook tells of that. A list from before it was made is of another.
 func (o *Object) found(e *event.Event) {
@@ -162,7 +184,7 @@ func (o *Object) found(e *event.Event) {
 	}
 }
 
-func (o *Object) mark(e *event.Event) { o.marked, o.Marked = true, e.Time }
+func (o *Object) mark(e *event.Event) { o.marked, o.Marked, o.Marker = true, e.Time, e.Process }
 
 func (o *Object) know(facts *event.Object) {
 	o.Known = true

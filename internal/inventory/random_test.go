@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -61,9 +62,10 @@ func (r *random) object() *event.Object {
 }
 
 // TestRandom: whatever happens, the totals are the sum of what was applied, each
-// object is in one place, and what is kept is within its limits.
+// object is in one place, and what is kept is within its limits. A copy goes on as the
+// original would, which stays as it was.
 func TestRandom(t *testing.T) {
-	limits := Limits{Namespaces: 8, Ended: 3, Objects: 23, Gone: 11, Recent: 4}
+	limits := Limits{Namespaces: 8, Ended: 3, Objects: 23, Gone: 11, Uses: 2}
 	for seed := range uint64(20) {
 		r := newRandom(seed)
 		v := New(limits)
@@ -83,7 +85,16 @@ func TestRandom(t *testing.T) {
 				*kind++
 				sum.Found++
 			}
-			v.Apply(e)
+			if r.IntN(50) == 0 {
+				before, left := slices.Collect(texts(v)), v
+				v = v.Clone()
+				v.Apply(e)
+				check(t, slices.Collect(texts(left)), before)
+				left.Apply(e)
+				check(t, slices.Collect(texts(v)), slices.Collect(texts(left)))
+			} else {
+				v.Apply(e)
+			}
 			consistent(t, v, limits)
 		}
 		got := v.Totals()
@@ -93,6 +104,21 @@ func TestRandom(t *testing.T) {
 		sum.ForgottenObjects, sum.ForgottenNamespaces = got.ForgottenObjects, got.ForgottenNamespaces
 		sum.ForgottenGone, sum.ForgottenFreed, sum.Cleared = got.ForgottenGone, got.ForgottenFreed, got.Cleared
 		check(t, got, sum)
+	}
+}
+
+// texts are all that is known of what is there and of what is gone.
+func texts(v *Inventory) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for e := range v.State() {
+			yield(string(e.AppendJSON(nil)))
+		}
+		for _, n := range v.Namespaces() {
+			for _, o := range n.Gone() {
+				yield(fmt.Sprint(n.Namespace, string(o.state(&n.Namespace).AppendJSON(nil)), o.Removed, o.Cause, len(o.Uses)))
+			}
+		}
+		yield(fmt.Sprint(v.Totals()))
 	}
 }
 
@@ -128,8 +154,8 @@ func consistent(t *testing.T, v *Inventory, l Limits) {
 	if namespaces, things := v.Live(); namespaces != live || things != objects {
 		t.Fatalf("%d namespaces and %d objects live, not %d and %d", namespaces, things, live, objects)
 	}
-	if live+ended > l.Namespaces || ended > l.Ended || objects > l.Objects || gone > l.Gone || len(v.Recent()) > l.Recent {
-		t.Fatalf("beyond %+v: %d namespaces, %d ended, %d objects, %d gone, %d recent", l, live+ended, ended, objects, gone, len(v.Recent()))
+	if live+ended > l.Namespaces || ended > l.Ended || objects > l.Objects || gone > l.Gone {
+		t.Fatalf("beyond %+v: %d namespaces, %d ended, %d objects, %d gone", l, live+ended, ended, objects, gone)
 	}
 	addUp(t, v.Totals())
 }

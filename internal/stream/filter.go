@@ -42,8 +42,8 @@ func (f *Filter) Wants(e *event.Event, known *inventory.Inventory) bool {
 
 // Covers says whether objects of a kind in a namespace are meant, whoever made them;
 // kind "": whether the namespace is.
-func (f *Filter) Covers(inode uint64, kind string) bool {
-	return f.place(&event.Event{NS: &event.Namespace{Inode: inode}}) && (kind == "" || len(f.Kinds) == 0 || slices.Contains(f.Kinds, kind))
+func (f *Filter) Covers(ns *event.Namespace, kind string) bool {
+	return f.place(&event.Event{NS: ns}) && (kind == "" || len(f.Kinds) == 0 || slices.Contains(f.Kinds, kind))
 }
 
 // Names says whether events of the type are to be told.

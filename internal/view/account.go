@@ -24,21 +24,21 @@ const accountShown = 50
 
 // Account writes what a command did, and what it left behind.
 func Account(w io.Writer, a *ledger.Account, left, inUse, doubt []Leftover, opts Options) error {
-	opts = opts.orDefault()
+	opts = opts.Complete()
 	var b strings.Builder
 	blocks := []func(io.Writer) error{func(w io.Writer) error { return doings(w, a, opts) }}
 	for _, list := range []struct {
 		objects []Leftover
 		title   string
-		style   style
+		style   Style
 	}{
-		{left, "left behind: ", failure},
-		{inUse, "removed, and still attached by somebody: ", normal},
-		{doubt, "perhaps left behind: ", failure},
-		{leftovers(a.Died), "gone with the namespace: ", normal},
+		{left, "left behind: ", Failure},
+		{inUse, "removed, and still attached by somebody: ", Normal},
+		{doubt, "perhaps left behind: ", Failure},
+		{leftovers(a.Died), "gone with the namespace: ", Normal},
 	} {
 		if len(list.objects) > 0 {
-			title := row{list.title + count(len(list.objects), "object"), list.style}
+			title := Row{list.title + Count(len(list.objects), "object"), list.style}
 			blocks = append(blocks, func(w io.Writer) error { return remains(w, title, list.objects, opts) })
 		}
 	}
@@ -73,7 +73,7 @@ func doings(w io.Writer, a *ledger.Account, opts Options) error {
 	}
 	for _, n := range a.Namespaces {
 		n.Rows(func(kind string, c *ledger.Counts) {
-			row := []string{namespaceText(&n.Namespace), kind, number(c.Created), number(c.Opened), number(c.Removed), failedText(c)}
+			row := []string{NamespaceText(&n.Namespace), kind, number(c.Created), number(c.Opened), number(c.Removed), failedText(c)}
 			if unclear {
 				row = slices.Insert(row, 4, number(c.Got))
 			}
@@ -88,7 +88,7 @@ func doings(w io.Writer, a *ledger.Account, opts Options) error {
 		header = slices.Insert(header, 4, "MADE OR FOUND")
 	}
 	shown := cells[:min(len(cells), accountShown)]
-	if err := writeGrid(w, header, shown, opts, func(int) style { return normal }); err != nil {
+	if err := writeGrid(w, header, shown, opts, func(int) Style { return Normal }); err != nil {
 		return err
 	}
 	return moreRows(w, len(cells)-len(shown))
@@ -115,14 +115,14 @@ func failedText(c *ledger.Counts) string {
 	}
 	slices.Sort(names)
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%d %s", c.Errnos[name], Safe(name, maxWord))
+		names[i] = fmt.Sprintf("%d %s", c.Errnos[name], Safe(name, MaxWord))
 	}
 	return number(c.Failed) + ": " + strings.Join(names, ", ")
 }
 
 // remains is a table of objects.
-func remains(w io.Writer, title row, objects []Leftover, opts Options) error {
-	if _, err := io.WriteString(w, title.render(opts.Color)+"\n"); err != nil {
+func remains(w io.Writer, title Row, objects []Leftover, opts Options) error {
+	if _, err := io.WriteString(w, title.Render(opts.Color)+"\n"); err != nil {
 		return err
 	}
 	header := []string{"KIND", "ID", "KEY/NAME", "OWNER", "MODE", "SIZE", "USED", "MAKER", "MADE", "NAMESPACE", ""}
@@ -134,14 +134,14 @@ func remains(w io.Writer, title row, objects []Leftover, opts Options) error {
 	if slices.ContainsFunc(shown, func(o Leftover) bool { return o.Command != "" }) {
 		header[len(header)-1] = "REMOVE WITH"
 	}
-	if err := writeGrid(w, header, cells, opts, func(int) style { return normal }); err != nil {
+	if err := writeGrid(w, header, cells, opts, func(int) Style { return Normal }); err != nil {
 		return err
 	}
 	return moreRows(w, len(objects)-len(shown))
 }
 
 func leftoverCells(o Leftover, opts Options) []string {
-	id, owner := none, unknown
+	id, owner := None, Unknown
 	if o.Object.Object.ID != nil {
 		id = strconv.Itoa(int(*o.Object.Object.ID))
 	}
@@ -156,9 +156,9 @@ func leftoverCells(o Leftover, opts Options) []string {
 	aside := []string{o.Command, noteAside(allowed), noteAside(o.Note)}
 	last := strings.Join(slices.DeleteFunc(aside, func(s string) bool { return s == "" }), "  ")
 	return []string{
-		Safe(obj.Kind, maxWord), id, keyText(obj.Kind, obj.Key, obj.Name, maxName), owner, modeTold(obj),
-		sizeText(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(usedText(obj.State)),
-		doerText(o.Maker), o.Time.In(opts.Location).Format(shortClock), namespaceText(&o.NS), last,
+		Safe(obj.Kind, MaxWord), id, KeyText(obj.Kind, obj.Key, obj.Name, MaxName), owner, modeTold(obj),
+		SizeText(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(UsedText(obj.State)),
+		doerText(o.Maker), o.Time.In(opts.Location).Format(ShortClock), NamespaceText(&o.NS), last,
 	}
 }
 
@@ -171,9 +171,9 @@ func noteAside(note string) string {
 
 func doerText(p *event.Process) string {
 	if p == nil {
-		return unknown
+		return Unknown
 	}
-	return callerText(p)
+	return Caller(p)
 }
 
 // verdict is the last line: how it came out.
@@ -181,7 +181,7 @@ func verdict(a *ledger.Account, left, doubt int) string {
 	var parts []string
 	add := func(n int, text string) {
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf(text, count(n, "object")))
+			parts = append(parts, fmt.Sprintf(text, Count(n, "object")))
 		}
 	}
 	if left+doubt == 0 {
@@ -194,7 +194,7 @@ func verdict(a *ledger.Account, left, doubt int) string {
 	add(a.ByOthers, "%s removed by others")
 	add(a.Unseen, "%s gone, nobody saw why")
 	if a.Unplaced > 0 {
-		parts = append(parts, count(a.Unplaced, "event")+" of unknown namespaces")
+		parts = append(parts, Count(a.Unplaced, "event")+" of unknown namespaces")
 	}
-	return strings.Join(append(parts, losses(a.Lost, a.Skipped)), "; ")
+	return strings.Join(append(parts, Losses(a.Lost, a.Skipped)), "; ")
 }

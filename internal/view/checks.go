@@ -16,19 +16,19 @@ type Check struct {
 func Checks(w io.Writer, checks []Check, opts Options) error {
 	var b strings.Builder
 	for _, c := range checks {
-		b.WriteString(checkRow(c).render(opts.Color) + "\n")
+		b.WriteString(checkRow(c).Render(opts.Color) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func checkRow(c Check) row {
+func checkRow(c Check) Row {
 	text := Safe(c.Name, Whole)
 	if c.Detail != "" {
 		text += ": " + Safe(c.Detail, Whole)
 	}
 	if c.OK {
-		return row{"✓ " + text, normal}
+		return Row{"✓ " + text, Normal}
 	}
-	return row{"✗ " + text, failure}
+	return Row{"✗ " + text, Failure}
 }

@@ -19,24 +19,49 @@ var compactColumns = []column{
 	{"SIZE", 8},
 }
 
-// compactRow is the line of an event on a narrow screen.
-func compactRow(e *event.Event, opts Options) row {
-	at := e.Time.In(opts.Location).Format(shortClock)
-	if e.Event == event.TraceLost {
-		return row{align(compactColumns, at, "lost", lostText(e.Lost, opts)), alarm}
+// Events is how events are shown on a screen of so many columns.
+type Events struct {
+	columns []column
+	row     func(*event.Event, Options) Row
+	opts    Options
+}
+
+// NewEvents picks all columns where there is room for them, else the compact ones.
+func NewEvents(columns int, opts Options) Events {
+	full := 0
+	for _, c := range lineColumns {
+		full += c.width + 1
 	}
-	namespace, kind, key, size := none, none, none, none
+	if columns >= full {
+		return Events{lineColumns, lineRow, opts.Complete()}
+	}
+	return Events{compactColumns, compactRow, opts.Complete()}
+}
+
+// Header has the names of the columns.
+func (e Events) Header() Row { return header(e.columns) }
+
+// Row is that of an event.
+func (e Events) Row(of *event.Event) Row { return e.row(of, e.opts) }
+
+// compactRow is the line of an event on a narrow screen.
+func compactRow(e *event.Event, opts Options) Row {
+	at := e.Time.In(opts.Location).Format(ShortClock)
+	if e.Event == event.TraceLost {
+		return Row{align(compactColumns, at, "lost", LostText(e.Lost, opts)), Alarm}
+	}
+	namespace, kind, key, size := None, None, None, None
 	if e.NS != nil {
 		namespace = e.NS.String()
 	}
 	if o := e.Object; o != nil {
-		kind, key = Safe(o.Kind, maxWord), keyTold(o, maxCompactName)
-		size = sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
+		kind, key = Safe(o.Kind, MaxWord), keyTold(o, maxCompactName)
+		size = SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 	}
 	if e.Event == event.ObjectRemove {
-		size = unknown
+		size = Unknown
 		if e.Cause != "" {
-			size = causeText(e.Cause)
+			size = CauseText(e.Cause)
 		}
 	}
 	if e.From != nil {
@@ -47,10 +72,10 @@ func compactRow(e *event.Event, opts Options) row {
 	}
 	who := nobodyText(e)
 	if e.Process != nil {
-		who = callerText(e.Process) + abiText(e, opts)
+		who = Caller(e.Process) + abiText(e, opts)
 	}
 	what := compactEvent(e.Event)
-	return row{align(compactColumns, at, what, namespace, kind, idText(e), who, key, size), eventStyle(e)}
+	return Row{align(compactColumns, at, what, namespace, kind, idText(e), who, key, size), eventStyle(e)}
 }
 
 // compactEvent is the type in a word.
@@ -65,5 +90,5 @@ func compactEvent(t event.Type) string {
 	if !dotted {
 		word = string(t)
 	}
-	return orNone(Safe(word, maxWord))
+	return orNone(Safe(word, MaxWord))
 }

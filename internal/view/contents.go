@@ -2,13 +2,9 @@ package view
 
 import (
 	"slices"
-	"time"
 
 	"github.com/ipctrace/ipctrace/internal/inventory"
 )
-
-// FadeTime is how long the screen goes on showing what is gone.
-const FadeTime = 10 * time.Second
 
 // contents are the objects of a namespace that are shown: those that are there,
 // and some of those that are gone.
@@ -16,15 +12,6 @@ type contents struct {
 	*inventory.Namespace
 	gone []*inventory.Object
 	rest string // said of those that are not shown
-}
-
-// fading are the objects of a namespace that the screen shows.
-func fading(n *inventory.Namespace, now time.Time) contents {
-	gone := n.NewestGone(screenObjects)
-	for len(gone) > 0 && now.Sub(gone[0].Removed) >= FadeTime {
-		gone = gone[1:]
-	}
-	return contents{Namespace: n, gone: gone}
 }
 
 func (c contents) len() int { return c.Len() + len(c.gone) }
@@ -43,7 +30,7 @@ func sorted(all []*inventory.Namespace) (live, ended []*inventory.Namespace, qui
 		switch {
 		case n.Ended():
 			ended = append(ended, n)
-		case isQuiet(n):
+		case Quiet(n):
 			quiet++
 		default:
 			live = append(live, n)
@@ -53,6 +40,6 @@ func sorted(all []*inventory.Namespace) (live, ended []*inventory.Namespace, qui
 	return live, ended, quiet
 }
 
-func isQuiet(n *inventory.Namespace) bool {
+func Quiet(n *inventory.Namespace) bool {
 	return n.Existing && !n.Initial && n.Len() == 0 && n.Created+n.Opened+n.Got+n.Failed+n.Marked+n.Joined+n.Removed == 0
 }

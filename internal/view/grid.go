@@ -59,9 +59,9 @@ const gap = "  "
 func gridWidths(header []string, rows [][]string) []int {
 	widths := make([]int, len(header))
 	for i, name := range header {
-		widths[i] = width(name)
+		widths[i] = Width(name)
 		for _, cells := range rows {
-			widths[i] = max(widths[i], width(cells[i]))
+			widths[i] = max(widths[i], Width(cells[i]))
 		}
 	}
 	return widths
@@ -77,18 +77,18 @@ func gridWidth(widths []int) int {
 }
 
 // writeGrid writes a grid of safe cells, its rows in the style each has.
-func writeGrid(w io.Writer, header []string, cells [][]string, opts Options, styleOf func(int) style) error {
+func writeGrid(w io.Writer, header []string, cells [][]string, opts Options, styleOf func(int) Style) error {
 	lines, err := grid(header, cells)
 	if err != nil {
 		return err
 	}
 	var b strings.Builder
 	for i, line := range lines {
-		r := row{line, bold}
+		r := Row{line, Bold}
 		if i > 0 {
-			r.style = styleOf(i - 1)
+			r.Style = styleOf(i - 1)
 		}
-		b.WriteString(r.render(opts.Color) + "\n")
+		b.WriteString(r.Render(opts.Color) + "\n")
 	}
 	_, err = io.WriteString(w, b.String())
 	return err

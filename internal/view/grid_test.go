@@ -29,7 +29,7 @@ func TestGridWidth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, gridWidth(widths), width(lines[2]))
+	check(t, gridWidth(widths), Width(lines[2]))
 }
 
 func TestGridWithoutRows(t *testing.T) {

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
-	"github.com/ipctrace/ipctrace/internal/inventory"
 )
 
 // found is an object or a namespace that was there before.
@@ -96,91 +93,14 @@ func shells(n int) []*event.Event {
 	return all
 }
 
-func frameAt(t *testing.T, v *inventory.Inventory, now time.Time, columns, rows int) []row {
-	t.Helper()
-	st := status()
-	st.Now = now
-	all, err := frame(v, st, columns, rows, plainOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func colored(rows []row) []byte {
-	var b strings.Builder
-	for _, r := range rows {
-		b.WriteString(r.render(true) + "\n")
-	}
-	return []byte(b.String())
-}
-
 func TestLife(t *testing.T) {
 	golden(t, "life-lines.txt", rendered(t, func(w *bytes.Buffer) error { return writeLines(w, plainOptions(), life()...) }))
 	golden(t, "life-table.txt", rendered(t, writeTable(inventoryOf(life()), plainOptions())))
-	for _, size := range [][2]int{{80, 30}, {170, 45}} {
-		name := fmt.Sprintf("life-frame-%dx%d.txt", size[0], size[1])
-		golden(t, name, colored(frameAt(t, inventoryOf(life()), at(60), size[0], size[1])))
-	}
-	golden(t, "life-frame-first.txt", colored(frameAt(t, inventoryOf(life()[:6]), at(1), 80, 20)))
 }
 
 func TestShells(t *testing.T) {
 	v := inventoryOf(shells(100))
 	golden(t, "shells-table.txt", rendered(t, writeTable(v, plainOptions())))
-	golden(t, "shells-frame.txt", colored(frameAt(t, v, at(60), 80, 24)))
-}
-
-// What is gone stays for a while, dimmed, and then is not there.
-func TestFading(t *testing.T) {
-	v := inventoryOf(life())
-	shows := func(now float64, text string) (shown, dimmed bool) {
-		for _, r := range frameAt(t, v, at(now), 170, 60)[:30] {
-			if strings.Contains(r.text, text) && !strings.HasPrefix(r.text, "07:") {
-				return true, r.style == faint
-			}
-		}
-		return false, false
-	}
-	for _, test := range []struct {
-		now           float64
-		text          string
-		shown, dimmed bool
-	}{
-		{60, "gone: detach", true, true},
-		{65.9, "gone: detach", true, true},
-		{66, "gone: detach", false, false},
-		{60, "ended 0s ago · 4026532765 · bash[62293]", true, true},
-		{69, "ended 9s ago · 4026532765 · bash[62293]", true, true},
-		{69.6, "bash[62293]", false, false},
-		{60, "marked", true, false},
-		{600, "marked", true, false},
-	} {
-		shown, dimmed := shows(test.now, test.text)
-		if shown != test.shown || dimmed != test.dimmed {
-			t.Errorf("at %v %q is shown: %v, dimmed: %v", test.now, test.text, shown, dimmed)
-		}
-	}
-}
-
-func TestLifeFramesFit(t *testing.T) {
-	for i, v := range []*inventory.Inventory{
-		inventoryOf(life()), inventoryOf(life()[:6]), inventoryOf(shells(100)), inventoryOf(append(life(), shells(30)...)),
-	} {
-		for _, columns := range []int{1, 2, 37, 60, 80, 141, 200} {
-			for rows := 1; rows <= 70; rows++ {
-				all := frameAt(t, v, at(60), columns, rows)
-				if len(all) != rows {
-					t.Fatalf("inventory %d, %d×%d: %d rows", i, columns, rows, len(all))
-				}
-				for _, r := range all {
-					if width(r.text) > columns {
-						t.Fatalf("inventory %d, %d×%d: %d columns: %q", i, columns, rows, width(r.text), r.text)
-					}
-				}
-			}
-		}
-	}
 }
 
 func TestNoteText(t *testing.T) {
@@ -209,13 +129,13 @@ func TestUsedText(t *testing.T) {
 		"2 msgs/5 B":                         {Messages: new(uint64(2)), Bytes: new(uint64(5))},
 		"18446744073709551615 msgs/16.0 EiB": {Messages: &huge, Bytes: &huge},
 	} {
-		check(t, usedText(s), want)
+		check(t, UsedText(s), want)
 	}
-	check(t, usedText(nil), "")
+	check(t, UsedText(nil), "")
 }
 
 func TestSizeOfQueues(t *testing.T) {
-	check(t, sizeText(nil, nil, new(int64(10)), new(int64(8192))), "10×8 KiB")
-	check(t, sizeText(nil, nil, new(int64(math.MinInt64)), new(int64(math.MinInt64))), "-9223372036854775808×0 B")
-	check(t, sizeText(nil, nil, new(int64(1)), nil), "-")
+	check(t, SizeText(nil, nil, new(int64(10)), new(int64(8192))), "10×8 KiB")
+	check(t, SizeText(nil, nil, new(int64(math.MinInt64)), new(int64(math.MinInt64))), "-9223372036854775808×0 B")
+	check(t, SizeText(nil, nil, new(int64(1)), nil), "-")
 }

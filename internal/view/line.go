@@ -20,7 +20,7 @@ type column struct {
 var lineColumns = []column{
 	{"TIME", 15},
 	{"EVENT", 16},
-	{"NAMESPACE", 11 + maxLabel},
+	{"NAMESPACE", 11 + MaxLabel},
 	{"KIND", 4},
 	{"ID", 7},
 	{"KEY", 10},
@@ -33,7 +33,7 @@ var lineColumns = []column{
 
 const (
 	clock      = "15:04:05.000000"
-	shortClock = "15:04:05"
+	ShortClock = "15:04:05"
 )
 
 // Lines writes an event a line, aligned, for pipes and logs.
@@ -44,7 +44,7 @@ type Lines struct {
 
 // NewLines writes to w, each line in one piece.
 func NewLines(w io.Writer, opts Options) *Lines {
-	return &Lines{w: w, opts: opts.orDefault()}
+	return &Lines{w: w, opts: opts.Complete()}
 }
 
 // Header writes the names of the columns.
@@ -53,18 +53,18 @@ func (l *Lines) Header() error { return l.write(header(lineColumns)) }
 // Write writes an event.
 func (l *Lines) Write(e *event.Event) error { return l.write(lineRow(e, l.opts)) }
 
-func (l *Lines) write(r row) error {
-	_, err := io.WriteString(l.w, r.render(l.opts.Color)+"\n")
+func (l *Lines) write(r Row) error {
+	_, err := io.WriteString(l.w, r.Render(l.opts.Color)+"\n")
 	return err
 }
 
 // header of these columns.
-func header(columns []column) row {
+func header(columns []column) Row {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.name
 	}
-	return row{align(columns, names...), bold}
+	return Row{align(columns, names...), Bold}
 }
 
 // align puts cells where their columns begin, or as near as what stands before
@@ -79,51 +79,51 @@ func align(columns []column, cells ...string) string {
 			at += space
 		}
 		b.WriteString(cell)
-		at += width(cell)
+		at += Width(cell)
 		start += columns[i].width + 1
 	}
 	return b.String()
 }
 
 // lineRow is the line of an event. The options are complete.
-func lineRow(e *event.Event, opts Options) row {
+func lineRow(e *event.Event, opts Options) Row {
 	at := e.Time.In(opts.Location).Format(clock)
 	switch e.Event {
 	case event.TraceLost:
-		return row{align(lineColumns, at, string(e.Event), lostText(e.Lost, opts)), alarm}
+		return Row{align(lineColumns, at, string(e.Event), LostText(e.Lost, opts)), Alarm}
 	case event.TraceStart:
-		return row{align(lineColumns, at, string(e.Event), startText(e.Start)), normal}
+		return Row{align(lineColumns, at, string(e.Event), startText(e.Start)), Normal}
 	case event.TraceStop:
-		return row{align(lineColumns, at, string(e.Event), stopText(e.Stop)), normal}
+		return Row{align(lineColumns, at, string(e.Event), stopText(e.Stop)), Normal}
 	}
-	cells := []string{at, orNone(Safe(string(e.Event), maxWord)), none}
+	cells := []string{at, orNone(Safe(string(e.Event), MaxWord)), None}
 	if e.NS != nil {
-		cells[2] = namespaceText(e.NS)
+		cells[2] = NamespaceText(e.NS)
 	}
 	cells = append(cells, objectCells(e, opts)...)
 	cells = append(cells, processCells(e, opts)...)
-	return row{align(lineColumns, cells...) + noteText(e, opts), eventStyle(e)}
+	return Row{align(lineColumns, cells...) + noteText(e, opts), eventStyle(e)}
 }
 
-func eventStyle(e *event.Event) style {
+func eventStyle(e *event.Event) Style {
 	switch e.Event {
 	case event.ObjectFail:
-		return failure
+		return Failure
 	case event.TraceLost:
-		return alarm
+		return Alarm
 	}
-	return normal
+	return Normal
 }
 
 // objectCells are KIND to SIZE.
 func objectCells(e *event.Event, opts Options) []string {
 	o := e.Object
 	if o == nil {
-		return []string{none, idText(e), none, ownerText(e, opts), none, none}
+		return []string{None, idText(e), None, ownerText(e, opts), None, None}
 	}
 	return []string{
-		orNone(Safe(o.Kind, maxWord)), idText(e), keyTold(o, maxLabel),
-		ownerText(e, opts), modeTold(o), sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
+		orNone(Safe(o.Kind, MaxWord)), idText(e), keyTold(o, MaxLabel),
+		ownerText(e, opts), modeTold(o), SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
 	}
 }
 
@@ -131,11 +131,11 @@ func objectCells(e *event.Event, opts Options) []string {
 func idText(e *event.Event) string {
 	switch {
 	case e.Errno != "":
-		return Safe(e.Errno, maxWord)
+		return Safe(e.Errno, MaxWord)
 	case e.Object != nil && e.Object.ID != nil:
 		return strconv.FormatInt(int64(*e.Object.ID), 10)
 	}
-	return none
+	return None
 }
 
 // ownerText is the owner of the object when the event says, else the caller.
@@ -146,13 +146,13 @@ func ownerText(e *event.Event, opts Options) string {
 	case e.Process != nil && e.Event != event.ObjectMark && e.Event != event.ObjectRemove:
 		return opts.Users.Name(e.Process.UID)
 	}
-	return none
+	return None
 }
 
 // processCells are PID and COMM, with the ABI where it is not the usual one.
 func processCells(e *event.Event, opts Options) []string {
 	if e.Process == nil {
-		return []string{none, nobodyText(e)}
+		return []string{None, nobodyText(e)}
 	}
 	return []string{pidText(e.Process), orNone(Safe(e.Process.Comm, maxComm)) + abiText(e, opts)}
 }
@@ -170,10 +170,10 @@ func abiText(e *event.Event, opts Options) string {
 	if opts.Native == "" || e.ABI == "" || e.ABI == opts.Native {
 		return ""
 	}
-	return " [" + Safe(e.ABI, maxWord) + "]"
+	return " [" + Safe(e.ABI, MaxWord) + "]"
 }
 
-func lostText(l *event.Lost, opts Options) string {
+func LostText(l *event.Lost, opts Options) string {
 	if l == nil {
 		return "events lost"
 	}
@@ -182,25 +182,25 @@ func lostText(l *event.Lost, opts Options) string {
 	if l.AtMost {
 		most = "at most "
 	}
-	return fmt.Sprintf("%s%s lost between %s and %s", most, count(l.Count, "event"), at(l.From), at(l.To))
+	return fmt.Sprintf("%s%s lost between %s and %s", most, Count(l.Count, "event"), at(l.From), at(l.To))
 }
 
 func startText(s *event.Start) string {
 	if s == nil {
-		return none
+		return None
 	}
-	return hostText(s) + ", " + count(uint64(max(0, s.Namespaces)), "IPC namespace")
+	return hostText(s) + ", " + Count(uint64(max(0, s.Namespaces)), "IPC namespace")
 }
 
 // hostText says where a trace was made, and how.
 func hostText(s *event.Start) string {
 	return fmt.Sprintf("%s hooks, Linux %s %s on %s",
-		Safe(s.Tier, maxWord), Safe(s.Kernel, Whole), Safe(s.Arch, maxWord), Safe(s.Host, Whole))
+		Safe(s.Tier, MaxWord), Safe(s.Kernel, Whole), Safe(s.Arch, MaxWord), Safe(s.Host, Whole))
 }
 
 func stopText(s *event.Stop) string {
 	if s == nil {
-		return none
+		return None
 	}
 	found := ""
 	if s.Found > 0 {
@@ -208,8 +208,8 @@ func stopText(s *event.Stop) string {
 	}
 	cgroups := ""
 	if s.CgroupsLost > 0 {
-		cgroups = fmt.Sprintf("; %s not told of: containers may lack", count(s.CgroupsLost, "new cgroup"))
+		cgroups = fmt.Sprintf("; %s not told of: containers may lack", Count(s.CgroupsLost, "new cgroup"))
 	}
 	return fmt.Sprintf("%s: %s, %d written%s, %d filtered, %s%s",
-		Safe(s.Reason, maxWord), count(s.Produced, "event"), s.Written, found, s.Filtered, losses(s.Lost, s.Skipped), cgroups)
+		Safe(s.Reason, MaxWord), Count(s.Produced, "event"), s.Written, found, s.Filtered, Losses(s.Lost, s.Skipped), cgroups)
 }

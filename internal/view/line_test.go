@@ -64,7 +64,7 @@ func TestLinesAreAligned(t *testing.T) {
 		for i, c := range columns {
 			cells[i] = strings.Repeat("世", c.width/2)
 			got := align(columns, append(append([]string{}, cells[:i]...), "|")...)
-			if width(got[:strings.Index(got, "|")]) != start {
+			if Width(got[:strings.Index(got, "|")]) != start {
 				t.Errorf("%s does not begin at %d: %q", c.name, start, got)
 			}
 			start += c.width + 1
@@ -80,9 +80,9 @@ func TestColoredLinesDifferInNothingElse(t *testing.T) {
 	for _, e := range session() {
 		r := lineRow(e, colored)
 		plain := lineRow(e, plainOptions())
-		check(t, r.text, plain.text)
-		if !utf8.ValidString(plain.text) || strings.ContainsAny(plain.render(false), "\x1b\n\u202e") {
-			t.Errorf("unsafe: %q", plain.text)
+		check(t, r.Text, plain.Text)
+		if !utf8.ValidString(plain.Text) || strings.ContainsAny(plain.Render(false), "\x1b\n\u202e") {
+			t.Errorf("unsafe: %q", plain.Text)
 		}
 	}
 }

@@ -38,15 +38,15 @@ type Limit struct {
 	AtLeast   bool   // more may be used than can be seen
 }
 
-// warnAt is the part of a limit, in percent, from which on it is warned of.
-const warnAt = 80
+// WarnAt is the part of a limit, in percent, from which on it is warned of.
+const WarnAt = 80
 
-// unlimited is what the kernel's default limits of memory exceed by far.
-const unlimited = 1 << 62
+// Unlimited is what the kernel's default limits of memory exceed by far.
+const Unlimited = 1 << 62
 
 // Listing writes every namespace with its objects, in one table.
 func Listing(w io.Writer, namespaces []ListedNamespace, opts Options) error {
-	opts = opts.orDefault()
+	opts = opts.Complete()
 	header, lines, err := listedGrid(namespaces, opts)
 	if err != nil {
 		return err
@@ -64,27 +64,27 @@ func Listing(w io.Writer, namespaces []ListedNamespace, opts Options) error {
 		}
 		before = len(block)
 		for _, r := range block {
-			b.WriteString(r.render(opts.Color) + "\n")
+			b.WriteString(r.Render(opts.Color) + "\n")
 		}
 	}
 	_, err = io.WriteString(w, b.String())
 	return err
 }
 
-func listedBlock(n ListedNamespace, header string, objects []string, opts Options) []row {
-	block := []row{{listedTitle(n), bold}}
+func listedBlock(n ListedNamespace, header string, objects []string, opts Options) []Row {
+	block := []Row{{listedTitle(n), Bold}}
 	if n.Err != "" {
-		block = append(block, row{"could not look into it: " + Safe(n.Err, Whole), failure})
+		block = append(block, Row{"could not look into it: " + Safe(n.Err, Whole), Failure})
 	}
 	if n.Note != "" {
-		block = append(block, row{text: Safe(n.Note, Whole)})
+		block = append(block, Row{Text: Safe(n.Note, Whole)})
 	}
 	block = append(block, limitRows(n.Limits, opts)...)
 	if len(objects) > 0 {
-		block = append(block, row{header, faint})
+		block = append(block, Row{header, Faint})
 	}
 	for _, line := range objects {
-		block = append(block, row{text: line})
+		block = append(block, Row{Text: line})
 	}
 	return block
 }
@@ -92,9 +92,9 @@ func listedBlock(n ListedNamespace, header string, objects []string, opts Option
 func listedTitle(n ListedNamespace) string {
 	parts := []string{"IPC namespace " + n.Namespace.String()}
 	if n.Namespace.Label != "" {
-		parts = append(parts, Safe(n.Namespace.Label, 2*maxLabel))
+		parts = append(parts, Safe(n.Namespace.Label, 2*MaxLabel))
 	}
-	parts = append(parts, count(n.Processes, "process"))
+	parts = append(parts, Count(n.Processes, "process"))
 	if shared := sharedBy(n.Namespace.Initial, n.Containers); shared != "" {
 		parts = append(parts, shared)
 	}
@@ -125,7 +125,7 @@ const maxShared = 4
 func sharedText(containers []string) string {
 	shown := make([]string, min(len(containers), maxShared))
 	for i := range shown {
-		shown[i] = Safe(containers[i], maxLabel)
+		shown[i] = Safe(containers[i], MaxLabel)
 	}
 	text := strings.Join(shown, ", ")
 	if more := len(containers) - len(shown); more > 0 {
@@ -147,49 +147,49 @@ func pinsText(pins []string) string {
 
 // limitRows are the limits that are nearly reached, and if all of them are asked
 // for, the others.
-func limitRows(limits []Limit, opts Options) []row {
+func limitRows(limits []Limit, opts Options) []Row {
 	var near, other []string
 	for _, l := range limits {
-		if l.used() >= warnAt {
-			near = append(near, l.text())
+		if l.Percent() >= WarnAt {
+			near = append(near, l.Text())
 		} else {
-			other = append(other, l.text())
+			other = append(other, l.Text())
 		}
 	}
-	rows := wrapped("⚠ ", near, failure, opts.Width)
+	rows := wrapped("⚠ ", near, Failure, opts.Width)
 	if opts.Limits {
-		rows = append(rows, wrapped("limits: ", other, normal, opts.Width)...)
+		rows = append(rows, wrapped("limits: ", other, Normal, opts.Width)...)
 	}
 	return rows
 }
 
 // wrapped joins parts to as many rows as it takes to fit, 0 for one.
-func wrapped(first string, parts []string, s style, columns int) []row {
+func wrapped(first string, parts []string, s Style, columns int) []Row {
 	const between = " · "
-	var rows []row
+	var rows []Row
 	for _, part := range parts {
 		last := len(rows) - 1
 		switch {
 		case last < 0:
-			rows = append(rows, row{first + part, s})
-		case columns > 0 && width(rows[last].text)+width(between+part) > columns:
-			rows = append(rows, row{strings.Repeat(" ", width(first)) + part, s})
+			rows = append(rows, Row{first + part, s})
+		case columns > 0 && Width(rows[last].Text)+Width(between+part) > columns:
+			rows = append(rows, Row{strings.Repeat(" ", Width(first)) + part, s})
 		default:
-			rows[last].text += between + part
+			rows[last].Text += between + part
 		}
 	}
 	return rows
 }
 
 // used in percent. Of a limit of nothing all is used.
-func (l Limit) used() float64 {
+func (l Limit) Percent() float64 {
 	if l.Max == 0 {
 		return 100
 	}
 	return float64(l.Used) / float64(l.Max) * 100
 }
 
-func (l Limit) text() string {
+func (l Limit) Text() string {
 	least := ""
 	if l.AtLeast {
 		least = "≥"
@@ -202,11 +202,11 @@ func (l Limit) text() string {
 	}
 	unit := ""
 	if l.Unit != "" && l.Unit != "bytes" {
-		unit = " " + Safe(l.Unit, maxWord)
+		unit = " " + Safe(l.Unit, MaxWord)
 	}
-	name := Safe(l.Name, maxWord)
-	if l.Max >= unlimited {
+	name := Safe(l.Name, MaxWord)
+	if l.Max >= Unlimited {
 		return fmt.Sprintf("%s %s%s%s (no limit)", name, least, amount(l.Used), unit)
 	}
-	return fmt.Sprintf("%s %s%s/%s%s (%s%.0f %%)", name, least, amount(l.Used), amount(l.Max), unit, least, l.used())
+	return fmt.Sprintf("%s %s%s/%s%s (%s%.0f %%)", name, least, amount(l.Used), amount(l.Max), unit, least, l.Percent())
 }

@@ -74,7 +74,7 @@ func TestListingFits(t *testing.T) {
 	for opts.Width = 130; opts.Width >= 80; opts.Width-- {
 		text := string(rendered(t, func(w *bytes.Buffer) error { return Listing(w, namespaces, opts) }))
 		for line := range strings.Lines(text) {
-			if n := width(strings.TrimSuffix(line, "\n")); n > opts.Width {
+			if n := Width(strings.TrimSuffix(line, "\n")); n > opts.Width {
 				t.Fatalf("%d columns on %d: %s", n, opts.Width, text)
 			}
 		}
@@ -117,7 +117,7 @@ func TestLimits(t *testing.T) {
 		{Limit{"SHMALL", 5, 1 << 61, "pages", false}, false, "SHMALL 5/2305843009213693952 pages (0 %)"},
 		{Limit{"MEM", 1 << 20, 1 << 21, "bytes", false}, false, "MEM 1 MiB/2 MiB (50 %)"},
 	} {
-		check(t, test.limit.text(), test.want)
-		check(t, test.limit.used() >= warnAt, test.near)
+		check(t, test.limit.Text(), test.want)
+		check(t, test.limit.Percent() >= WarnAt, test.near)
 	}
 }

@@ -27,13 +27,13 @@ var listedColumns = []struct {
 	without narrow // allOfIt: never
 	text    func(listedObject) string
 }{
-	{"KIND", allOfIt, func(o listedObject) string { return orNone(Safe(o.Kind, maxWord)) }},
+	{"KIND", allOfIt, func(o listedObject) string { return orNone(Safe(o.Kind, MaxWord)) }},
 	{"ID", allOfIt, listedObject.idText},
 	{"KEY/NAME", allOfIt, listedObject.keyText},
 	{"OWNER", allOfIt, listedObject.ownerText},
 	{"MODE", noMode, func(o listedObject) string { return o.Mode.String() }},
-	{"SIZE", allOfIt, func(o listedObject) string { return sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize) }},
-	{"USED", allOfIt, func(o listedObject) string { return orNone(usedText(o.state)) }},
+	{"SIZE", allOfIt, func(o listedObject) string { return SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize) }},
+	{"USED", allOfIt, func(o listedObject) string { return orNone(UsedText(o.state)) }},
 	{"CPID", allOfIt, listedObject.creatorText},
 	{"LPID", noLast, listedObject.lastText},
 	{"CTIME", noCTime, listedObject.ctimeText},
@@ -98,22 +98,22 @@ func newListedObject(l ListedObject, n narrow, opts Options) listedObject {
 
 func (o listedObject) idText() string {
 	if o.ID == nil {
-		return none
+		return None
 	}
 	return strconv.Itoa(int(*o.ID))
 }
 
 func (o listedObject) keyText() string {
-	most := maxName
+	most := MaxName
 	if o.narrow >= shortName {
 		most = leastName
 	}
-	return keyText(o.Kind, o.Key, o.Name, most)
+	return KeyText(o.Kind, o.Key, o.Name, most)
 }
 
 func (o listedObject) ownerText() string {
 	if o.UID == nil {
-		return none
+		return None
 	}
 	return o.opts.Users.Name(*o.UID)
 }
@@ -124,7 +124,7 @@ func (o listedObject) ctimeText() string {
 		layout = "01-02 15:04"
 	}
 	if o.state.CTime.IsZero() {
-		return none
+		return None
 	}
 	return o.state.CTime.In(o.opts.Location).Format(layout)
 }
@@ -133,7 +133,7 @@ func (o listedObject) ctimeText() string {
 func (o listedObject) creatorText() string {
 	switch {
 	case o.state.CPID == nil || *o.state.CPID == 0:
-		return none
+		return None
 	case o.creatorComm == "" || o.narrow >= noComm:
 		return pidOf(o.state.CPID)
 	}
@@ -147,7 +147,7 @@ func (o listedObject) lastText() string {
 	case s.LPID != nil:
 		return pidOf(s.LPID)
 	case s.LSPID == nil && s.LRPID == nil:
-		return none
+		return None
 	}
 	return pidOf(s.LSPID) + "→" + pidOf(s.LRPID)
 }
@@ -156,7 +156,7 @@ func (o listedObject) lastText() string {
 // that is not in this pid namespace.
 func pidOf(pid *uint32) string {
 	if pid == nil || *pid == 0 {
-		return none
+		return None
 	}
 	return strconv.FormatUint(uint64(*pid), 10)
 }
@@ -173,7 +173,7 @@ func (o listedObject) stateText() string {
 	case "maybe":
 		words = append(words, "orphan?")
 	default:
-		words = append(words, "orphan: "+Safe(o.orphan, maxWord))
+		words = append(words, "orphan: "+Safe(o.orphan, MaxWord))
 	}
 	return orNone(strings.Join(words, ", "))
 }

@@ -10,11 +10,11 @@ import (
 func nobodyText(e *event.Event) string {
 	switch {
 	case e.Event != event.ObjectRemove && e.Event != event.NamespaceFree:
-		return none
+		return None
 	case e.Observed == event.ObservedHook:
 		return "nobody (kernel)"
 	}
-	return unknown
+	return Unknown
 }
 
 // noteText is what there is to say behind the columns: why, where from, and how
@@ -30,21 +30,21 @@ func noteText(e *event.Event, opts Options) string {
 	case event.ObjectMark:
 		add(markText(e.Object))
 	case event.ObjectRemove:
-		add(causeText(e.Cause))
+		add(CauseText(e.Cause))
 	case event.ObjectFound, event.NamespaceFound:
 		add("there before")
 	}
 	if e.From != nil {
-		add("from " + namespaceText(e.From))
+		add("from " + NamespaceText(e.From))
 	}
 	if e.Object != nil && e.Object.State != nil {
-		add(usedText(e.Object.State))
+		add(UsedText(e.Object.State))
 		if e.Object.State.Dest {
 			add("marked")
 		}
 	}
 	if e.Event != event.ObjectFound && e.Event != event.NamespaceFound {
-		add(lateText(e.Observed))
+		add(LateText(e.Observed))
 	}
 	if len(notes) == 0 {
 		return ""
@@ -61,16 +61,16 @@ func markText(o *event.Object) string {
 	return "still in use"
 }
 
-// causeText is the contract's word for why an object is gone.
-func causeText(c event.Cause) string {
+// CauseText is the contract's word for why an object is gone.
+func CauseText(c event.Cause) string {
 	if c == "" {
 		return "cause not known"
 	}
-	return Safe(string(c), maxWord)
+	return Safe(string(c), MaxWord)
 }
 
-// lateText says that nobody saw it happen.
-func lateText(o event.Observed) string {
+// LateText says that nobody saw it happen.
+func LateText(o event.Observed) string {
 	switch o {
 	case event.ObservedHook:
 		return ""
@@ -79,5 +79,5 @@ func lateText(o event.Observed) string {
 	case event.ObservedReuse:
 		return "found out as its number was reused"
 	}
-	return "found out: " + Safe(string(o), maxWord)
+	return "found out: " + Safe(string(o), MaxWord)
 }

@@ -27,13 +27,13 @@ func Namespaces(w io.Writer, rows []NamespaceRow, opts Options) error {
 			pins[j] = Safe(pin, Whole)
 		}
 		cells[i] = []string{
-			Safe(r.Namespace, Whole), orNone(Safe(r.Label, 2*maxLabel)),
+			Safe(r.Namespace, Whole), orNone(Safe(r.Label, 2*MaxLabel)),
 			strconv.Itoa(r.Processes), strconv.Itoa(r.Threads),
 			orNone(Safe(r.Oldest, Whole)), orNone(sharedText(r.Containers)), orNone(strings.Join(pins, ", ")),
 		}
 	}
 	return writeGrid(w, []string{"NAMESPACE", "LABEL", "PROCESSES", "THREADS", "OLDEST", "CONTAINERS", "PINS"}, cells, opts,
-		func(int) style { return normal })
+		func(int) Style { return Normal })
 }
 
 // LinkRow is one kind of namespace, and the link to it each process has.
@@ -50,7 +50,7 @@ func Links(w io.Writer, headers []string, rows []LinkRow, opts Options) error {
 	for i, r := range rows {
 		cells[i] = append([]string{Safe(r.Name, Whole)}, allSafe(r.Values)...)
 		for len(cells[i]) <= len(headers) {
-			cells[i] = append(cells[i], none)
+			cells[i] = append(cells[i], None)
 		}
 		mark := "≠ differs"
 		if r.Same {
@@ -59,11 +59,11 @@ func Links(w io.Writer, headers []string, rows []LinkRow, opts Options) error {
 		cells[i] = append(cells[i], mark)
 	}
 	header := append(append([]string{"LINK"}, allSafe(headers)...), "")
-	return writeGrid(w, header, cells, opts, func(i int) style {
+	return writeGrid(w, header, cells, opts, func(i int) Style {
 		if rows[i].Same {
-			return normal
+			return Normal
 		}
-		return bold
+		return Bold
 	})
 }
 

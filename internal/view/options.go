@@ -22,14 +22,14 @@ type Options struct {
 	Width    int                           // of a [Listing]: columns of the terminal; 0: as many as it takes
 }
 
-func (o Options) nameOf(c *event.Container) string {
+func (o Options) Container(c *event.Container) string {
 	if o.Names != nil {
 		return o.Names(c)
 	}
 	return c.Label()
 }
 
-func (o Options) orDefault() Options {
+func (o Options) Complete() Options {
 	if o.Users == nil {
 		o.Users = new(Users)
 	}

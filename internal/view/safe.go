@@ -111,12 +111,12 @@ func joins(last, r rune) bool {
 	return displaywidth.String(string([]rune{last, r})) != displaywidth.Rune(last)+displaywidth.Rune(r)
 }
 
-// width in columns of text that is safe. What East Asian terminals may show wide
+// Width in columns of text that is safe. What East Asian terminals may show wide
 // or narrow is taken as narrow, here and in tables alike.
-func width(safe string) int { return displaywidth.String(safe) }
+func Width(safe string) int { return displaywidth.String(safe) }
 
-// fit cuts safe text to max columns.
-func fit(safe string, max int) string {
+// Fit cuts safe text to max columns.
+func Fit(safe string, max int) string {
 	if len(safe) <= max { // no character has more columns than bytes
 		return safe
 	}

@@ -107,7 +107,7 @@ func FuzzSafe(f *testing.F) {
 		if max == Whole && len(s) > 0 && got == "" {
 			t.Fatal("nothing left")
 		}
-		if cut := fit(Safe(s, Whole), max); displaywidth.String(cut) > 0 && displaywidth.String(cut) > max {
+		if cut := Fit(Safe(s, Whole), max); displaywidth.String(cut) > 0 && displaywidth.String(cut) > max {
 			t.Fatalf("fit: %q wider than %d", cut, max)
 		}
 	})

@@ -1,26 +1,26 @@
 package view
 
-// style is how a whole row looks, as the parameter of the terminal's SGR.
-type style string
+// Style is how a whole row looks, as the parameter of the terminal's SGR.
+type Style string
 
 const (
-	normal  style = ""
-	bold    style = "1"
-	faint   style = "2"
-	failure style = "31" // red
-	alarm   style = "7"  // inverse
+	Normal  Style = ""
+	Bold    Style = "1"
+	Faint   Style = "2"
+	Failure Style = "31" // red
+	Alarm   Style = "7"  // inverse
 )
 
-// row is a line of safe text. Its colour is put on last, so that cutting and
+// Row is a line of safe text. Its colour is put on last, so that cutting and
 // aligning have plain text to do with.
-type row struct {
-	text  string
-	style style
+type Row struct {
+	Text  string
+	Style Style
 }
 
-func (r row) render(color bool) string {
-	if !color || r.style == normal || r.text == "" {
-		return r.text
+func (r Row) Render(color bool) string {
+	if !color || r.Style == Normal || r.Text == "" {
+		return r.Text
 	}
-	return "\x1b[" + string(r.style) + "m" + r.text + "\x1b[0m"
+	return "\x1b[" + string(r.Style) + "m" + r.Text + "\x1b[0m"
 }

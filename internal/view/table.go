@@ -51,7 +51,7 @@ func idle(n *inventory.Namespace) int {
 // is there, with the objects in it and those gone last, and a line for those that
 // ended.
 func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) error {
-	t := table{now: now, columns: Whole, opts: opts.orDefault()}
+	t := table{now: now, columns: Whole, opts: opts.Complete()}
 	live, ended, quiet := sorted(inv.Namespaces())
 	var all choice
 	for _, n := range live {
@@ -64,17 +64,17 @@ func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) e
 	}
 	for i, c := range all.of {
 		if c.Removed > 0 {
-			blocks[i] = append(blocks[i], row{"removed: " + removedText(c.Namespace), normal})
+			blocks[i] = append(blocks[i], Row{"removed: " + RemovedText(c.Namespace), Normal})
 		}
 	}
 	if quiet > 0 {
-		blocks = append(blocks, []row{{text: count(quiet, "more IPC namespace") + ", there before: empty, and nothing happened in them"}})
+		blocks = append(blocks, []Row{{Text: Count(quiet, "more IPC namespace") + ", there before: empty, and nothing happened in them"}})
 	}
 	if len(ended) > 0 {
 		blocks = append(blocks, endedBlock(ended))
 	}
 	if len(blocks) == 0 {
-		blocks = [][]row{{{text: nothingSeen}}}
+		blocks = [][]Row{{{Text: nothingSeen}}}
 	}
 	var b strings.Builder
 	for i, block := range blocks {
@@ -82,7 +82,7 @@ func Table(w io.Writer, inv *inventory.Inventory, now time.Time, opts Options) e
 			b.WriteByte('\n')
 		}
 		for _, r := range block {
-			b.WriteString(r.render(opts.Color) + "\n")
+			b.WriteString(r.Render(opts.Color) + "\n")
 		}
 	}
 	_, err = io.WriteString(w, b.String())
@@ -94,6 +94,31 @@ type table struct {
 	now     time.Time
 	columns int // that there is room for
 	opts    Options
+	aside   *Aside // nil: there is none
+}
+
+// Objects lays objects out as [Table] does, a row each and one for the header, in so
+// many columns if that is possible. With an aside, which is safe, the last column has
+// what it says of each.
+func Objects(objects []*inventory.Object, now time.Time, columns int, aside *Aside, opts Options) (header Row, rows []Row, err error) {
+	t := table{now: now, columns: columns, opts: opts.Complete(), aside: aside}
+	lines, err := t.grid(func(cut cuts) [][]string {
+		cells := make([][]string, len(objects))
+		for i, o := range objects {
+			cells[i] = t.objectCells(o, cut)
+		}
+		return cells
+	})
+	if err != nil {
+		return header, nil, err
+	}
+	return Row{lines[0], Bold}, t.rows(objects, lines[1:]), nil
+}
+
+// Aside is a column with what else there is to say of an object.
+type Aside struct {
+	Title string
+	Of    func(*inventory.Object) string
 }
 
 // choice of namespaces, and for each how many of its objects: the newest.
@@ -104,28 +129,37 @@ type choice struct {
 
 // blocks are the rows of each namespace. They are laid out as one table, so that
 // columns are the same in all.
-func (t table) blocks(c choice) ([][]row, error) {
-	cut := cuts{Whole, maxName}
-	cells := t.cells(c, cut)
-	widths := gridWidths(objectHeader, cells)
-	if over := gridWidth(widths) - t.columns; over > 0 {
-		cut.maker = max(leastMaker, widths[makerColumn]-over)
-		over -= max(0, widths[makerColumn]-cut.maker)
-		cut.name = max(leastName, widths[keyColumn]-max(0, over))
-		cells = t.cells(c, cut)
-	}
-	lines, err := grid(objectHeader, cells)
+func (t table) blocks(c choice) ([][]Row, error) {
+	lines, err := t.grid(func(cut cuts) [][]string { return t.cells(c, cut) })
 	if err != nil {
 		return nil, err
 	}
 	header, lines := lines[0], lines[1:]
-	blocks := make([][]row, len(c.of))
+	blocks := make([][]Row, len(c.of))
 	for i, n := range c.of {
 		objects := n.newest(c.limits[i])
 		blocks[i] = t.namespaceBlock(n, header, objects, lines[:len(objects)])
 		lines = lines[len(objects):]
 	}
 	return blocks, nil
+}
+
+// grid lays cells out, cut as far as it takes for all columns to fit.
+func (t table) grid(cells func(cuts) [][]string) ([]string, error) {
+	header := objectHeader
+	if t.aside != nil {
+		header = append(slices.Clone(header), t.aside.Title)
+	}
+	cut := cuts{Whole, MaxName}
+	all := cells(cut)
+	widths := gridWidths(header, all)
+	if over := gridWidth(widths) - t.columns; over > 0 {
+		cut.maker = max(leastMaker, widths[makerColumn]-over)
+		over -= max(0, widths[makerColumn]-cut.maker)
+		cut.name = max(leastName, widths[keyColumn]-max(0, over))
+		all = cells(cut)
+	}
+	return grid(header, all)
 }
 
 func (t table) cells(c choice, cut cuts) [][]string {
@@ -138,23 +172,28 @@ func (t table) cells(c choice, cut cuts) [][]string {
 	return cells
 }
 
-func (t table) namespaceBlock(n contents, header string, objects []*inventory.Object, lines []string) []row {
-	block := []row{{namespaceTitle(n.Namespace, t.opts), bold}}
+func (t table) namespaceBlock(n contents, header string, objects []*inventory.Object, lines []string) []Row {
+	block := []Row{{NamespaceTitle(n.Namespace, t.opts), Bold}}
 	if n.len() == 0 {
-		return append(block, row{text: noObjects(n.Namespace)})
+		return append(block, Row{Text: noObjects(n.Namespace)})
 	}
-	block = append(block, row{text: header})
-	for i, line := range lines {
-		r := row{text: line}
-		if !objects[i].Removed.IsZero() {
-			r.style = faint
-		}
-		block = append(block, r)
-	}
+	block = append(append(block, Row{Text: header}), t.rows(objects, lines)...)
 	if more := n.len() - len(objects); more > 0 {
-		block = append(block, row{text: fmt.Sprintf("… and %d more%s", more, n.rest)})
+		block = append(block, Row{Text: fmt.Sprintf("… and %d more%s", more, n.rest)})
 	}
 	return block
+}
+
+// rows of objects: what is gone is faint.
+func (t table) rows(objects []*inventory.Object, lines []string) []Row {
+	rows := make([]Row, len(lines))
+	for i, line := range lines {
+		rows[i].Text = line
+		if !objects[i].Removed.IsZero() {
+			rows[i].Style = Faint
+		}
+	}
+	return rows
 }
 
 func noObjects(n *inventory.Namespace) string {
@@ -168,22 +207,26 @@ func noObjects(n *inventory.Namespace) string {
 }
 
 func (t table) objectCells(o *inventory.Object, cut cuts) []string {
-	owner, mode, size := unknown, unknown, unknown
+	owner, mode, size := Unknown, Unknown, Unknown
 	if o.Known {
 		mode = o.Mode.String()
-		size = sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
+		size = SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 		if o.UID != nil {
 			owner = t.opts.Users.Name(*o.UID)
 		}
 	}
-	id := none
+	id := None
 	if o.Kind != kindMQ {
 		id = strconv.Itoa(int(o.ID))
 	}
-	return []string{
-		Safe(o.Kind, maxWord), id, keyText(o.Kind, o.Key, o.Name, cut.name), t.stateText(o), owner, mode, size,
+	cells := []string{
+		Safe(o.Kind, MaxWord), id, KeyText(o.Kind, o.Key, o.Name, cut.name), t.stateText(o), owner, mode, size,
 		t.makerText(o, cut.maker), t.ageText(o), strconv.FormatUint(o.Opens, 10),
 	}
+	if t.aside != nil {
+		cells = append(cells, t.aside.Of(o))
+	}
+	return cells
 }
 
 // stateText is what is known of an object's life, in a word or two.
@@ -192,7 +235,7 @@ func (t table) stateText(o *inventory.Object) string {
 	case !o.Removed.IsZero() && o.Cause == "":
 		return "gone"
 	case !o.Removed.IsZero():
-		return "gone: " + causeText(o.Cause)
+		return "gone: " + CauseText(o.Cause)
 	case !o.Marked.IsZero():
 		return "marked"
 	case o.Existing:
@@ -202,7 +245,7 @@ func (t table) stateText(o *inventory.Object) string {
 	case o.Maker != nil:
 		return "new"
 	}
-	return unknown
+	return Unknown
 }
 
 // ageText of an object whose making was not seen is the least it can be: the
@@ -211,13 +254,13 @@ func (t table) stateText(o *inventory.Object) string {
 func (t table) ageText(o *inventory.Object) string {
 	switch {
 	case !o.Removed.IsZero():
-		return ageText(t.now.Sub(o.Removed)) + " ago"
+		return Age(t.now.Sub(o.Removed)) + " ago"
 	case o.Maker != nil:
-		return ageText(t.now.Sub(o.First))
+		return Age(t.now.Sub(o.First))
 	case o.State != nil && !o.State.CTime.IsZero() && o.State.CTime.Before(o.First):
-		return "≥" + ageText(t.now.Sub(o.State.CTime))
+		return "≥" + Age(t.now.Sub(o.State.CTime))
 	}
-	return "≥" + ageText(t.now.Sub(o.First))
+	return "≥" + Age(t.now.Sub(o.First))
 }
 
 // makerText is "ipcmk[123]", in a container "docker:db/ipcmk[123]". Where that is too
@@ -226,11 +269,11 @@ func (t table) makerText(o *inventory.Object, max int) string {
 	if o.Maker == nil {
 		return userText(o, max)
 	}
-	text := callerText(o.Maker)
+	text := Caller(o.Maker)
 	if o.Container != nil && o.Container.ID != "" {
-		text = Safe(t.opts.nameOf(o.Container), maxLabel) + "/" + text
+		text = Safe(t.opts.Container(o.Container), MaxLabel) + "/" + text
 	}
-	if width(text) <= max {
+	if Width(text) <= max {
 		return text
 	}
 	return cutCaller(o.Maker, max)
@@ -238,9 +281,9 @@ func (t table) makerText(o *inventory.Object, max int) string {
 
 // userText stands for a maker that nobody saw: who used the object last is a fact.
 func userText(o *inventory.Object, max int) string {
-	const used = unknown + " used by "
+	const used = Unknown + " used by "
 	if o.LastUser == nil || max < len(used)+leastMaker {
-		return unknown
+		return Unknown
 	}
 	return used + cutCaller(o.LastUser, max-len(used))
 }

@@ -54,7 +54,7 @@ func TestManyProcesses(t *testing.T) {
 	for i := range uint32(inventory.MaxProcesses) {
 		v.Apply(call(1, event.ObjectCreate, shellNS(), msg(0, 5, owner(0)), i, "a"))
 	}
-	check(t, namespaceTitle(v.Namespaces()[0], plainOptions()),
+	check(t, NamespaceTitle(v.Namespaces()[0], plainOptions()),
 		"IPC namespace 4026532765 · bash[62293] · 1024+ processes seen calling · 1024 created, 0 opened, 0 failed")
 }
 

@@ -10,31 +10,31 @@ import (
 
 // Names of other processes are cut to these columns; facts never are.
 const (
-	maxLabel = 24
-	maxName  = 32 // of a POSIX queue
+	MaxLabel = 24
+	MaxName  = 32 // of a POSIX queue
 
 	maxCompactName = 16
 	maxComm        = 32
-	maxWord        = 16 // kinds, errno names, ABIs: ours, but a log may hold anything
+	MaxWord        = 16 // kinds, errno names, ABIs: ours, but a log may hold anything
 )
 
 const (
-	none    = "-" // stands where there is nothing to know
-	unknown = "?" // and where something is not known
+	None    = "-" // stands where there is nothing to know
+	Unknown = "?" // and where something is not known
 )
 
 func orNone(text string) string {
 	if text == "" {
-		return none
+		return None
 	}
 	return text
 }
 
-func namespaceText(n *event.Namespace) string {
+func NamespaceText(n *event.Namespace) string {
 	if n.Label == "" {
 		return n.String()
 	}
-	return n.String() + " " + Safe(n.Label, maxLabel)
+	return n.String() + " " + Safe(n.Label, MaxLabel)
 }
 
 // Bytes is a size as people read it, in units of 1024; exact where it has no decimals.
@@ -58,20 +58,20 @@ func Bytes(n uint64) string {
 // keyTold is keyText where an event says by what.
 func keyTold(o *event.Object, max int) string {
 	if o.Bare && o.Key == 0 && o.Name == "" {
-		return unknown
+		return Unknown
 	}
-	return keyText(o.Kind, o.Key, o.Name, max)
+	return KeyText(o.Kind, o.Key, o.Name, max)
 }
 
 func modeTold(o *event.Object) string {
 	if o.Bare {
-		return unknown
+		return Unknown
 	}
 	return o.Mode.String()
 }
 
-// keyText is by what an object is found: its key, or a POSIX queue's name.
-func keyText(kind string, key event.Key, name string, max int) string {
+// KeyText is by what an object is found: its key, or a POSIX queue's name.
+func KeyText(kind string, key event.Key, name string, max int) string {
 	if kind == kindMQ {
 		return orNone(Safe(name, max))
 	}
@@ -80,8 +80,8 @@ func keyText(kind string, key event.Key, name string, max int) string {
 
 const kindMQ = "mq"
 
-// sizeText of an object in its own measure, if it has one.
-func sizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
+// SizeText of an object in its own measure, if it has one.
+func SizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
 	switch {
 	case size != nil:
 		return Bytes(*size)
@@ -92,31 +92,31 @@ func sizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
 	case maxMsg != nil && msgSize != nil:
 		return fmt.Sprintf("%d×%s", *maxMsg, Bytes(uint64(max(0, *msgSize))))
 	}
-	return none
+	return None
 }
 
-// usedText is how much an object is used: what its kind has to tell.
-func usedText(s *event.State) string {
+// UsedText is how much an object is used: what its kind has to tell.
+func UsedText(s *event.State) string {
 	switch {
 	case s == nil:
 		return ""
 	case s.Attached != nil:
 		return fmt.Sprintf("%d attached", *s.Attached)
 	case s.Messages != nil && s.Bytes != nil:
-		return fmt.Sprintf("%s/%s", count(*s.Messages, "msg"), Bytes(*s.Bytes))
+		return fmt.Sprintf("%s/%s", Count(*s.Messages, "msg"), Bytes(*s.Bytes))
 	case s.Messages != nil:
-		return count(*s.Messages, "msg")
+		return Count(*s.Messages, "msg")
 	}
 	return ""
 }
 
-// callerText is "ipcmk[62293]".
-func callerText(p *event.Process) string {
+// Caller is "ipcmk[62293]".
+func Caller(p *event.Process) string {
 	return Safe(p.Comm, maxComm) + "[" + pidText(p) + "]"
 }
 
-// ageText is a duration to two units at most.
-func ageText(d time.Duration) string {
+// Age is a duration to two units at most.
+func Age(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
 	case d < 0: // the clock was set back
@@ -132,8 +132,8 @@ func ageText(d time.Duration) string {
 	}
 }
 
-// count is "1 event", "2 events".
-func count[N int | uint64](n N, noun string) string {
+// Count is "1 event", "2 events".
+func Count[N int | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -21,10 +21,10 @@ func TestBytesText(t *testing.T) {
 
 func TestSizeText(t *testing.T) {
 	size, one, three := uint64(100), int32(1), int32(3)
-	check(t, sizeText(&size, nil, nil, nil), "100 B")
-	check(t, sizeText(nil, &one, nil, nil), "1 sem")
-	check(t, sizeText(nil, &three, nil, nil), "3 sems")
-	check(t, sizeText(nil, nil, nil, nil), "-")
+	check(t, SizeText(&size, nil, nil, nil), "100 B")
+	check(t, SizeText(nil, &one, nil, nil), "1 sem")
+	check(t, SizeText(nil, &three, nil, nil), "3 sems")
+	check(t, SizeText(nil, nil, nil, nil), "-")
 }
 
 func TestAgeText(t *testing.T) {
@@ -37,17 +37,17 @@ func TestAgeText(t *testing.T) {
 		2*time.Hour + 5*time.Minute:    "2h5m",
 		76 * time.Hour:                 "3d4h",
 	} {
-		check(t, ageText(d), want)
+		check(t, Age(d), want)
 	}
 }
 
 func TestNamespaceText(t *testing.T) {
-	check(t, namespaceText(&event.Namespace{Inode: 5, Gen: 1}), "5")
-	check(t, namespaceText(&event.Namespace{Inode: 5, Gen: 2, Label: "host"}), "5.2 host")
-	check(t, namespaceText(hostileNS()), `4026532765.2 \x1b[31m世界\u202e\xff…`)
+	check(t, NamespaceText(&event.Namespace{Inode: 5, Gen: 1}), "5")
+	check(t, NamespaceText(&event.Namespace{Inode: 5, Gen: 2, Label: "host"}), "5.2 host")
+	check(t, NamespaceText(hostileNS()), `4026532765.2 \x1b[31m世界\u202e\xff…`)
 }
 
 func TestCount(t *testing.T) {
-	check(t, []string{count(0, "event"), count(1, "event"), count(uint64(2), "event"), count(2, "process"), count(1, "process")},
+	check(t, []string{Count(0, "event"), Count(1, "event"), Count(uint64(2), "event"), Count(2, "process"), Count(1, "process")},
 		[]string{"0 events", "1 event", "2 events", "2 processes", "1 process"})
 }

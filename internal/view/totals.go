@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -15,30 +16,37 @@ func Totals(w io.Writer, t inventory.Totals) error {
 }
 
 func totalsText(t inventory.Totals) string {
-	text := fmt.Sprintf("%s: %s; %s",
-		count(t.Events+t.Found-t.ObjectsFound-t.NamespacesFound, "event"),
-		tally(t.Created, t.Opened, t.Got, t.Failed)+
-			nonZero(amount{t.Marked, "marked"}, amount{t.Removed, "removed"},
-				amount{t.Born, "born"}, amount{t.Joined, "joined"}, amount{t.Freed, "ended"}),
-		losses(t.Lost, t.Skipped))
+	text := fmt.Sprintf("%s: %s%s; %s",
+		Count(t.Events+t.Found-t.ObjectsFound-t.NamespacesFound, "event"),
+		tally(t.Created, t.Opened, t.Got, t.Failed),
+		nonZero(amount{t.Marked, "marked"}, amount{t.Removed, "removed"},
+			amount{t.Born, "born"}, amount{t.Joined, "joined"}, amount{t.Freed, "ended"}),
+		Losses(t.Lost, t.Skipped))
 	if t.ObjectsFound+t.NamespacesFound > 0 {
 		text += fmt.Sprintf("\nthere before: %s, %s",
-			count(t.ObjectsFound, "object"), count(t.NamespacesFound, "namespace"))
+			Count(t.ObjectsFound, "object"), Count(t.NamespacesFound, "namespace"))
 	}
 	if t.Cleared > 0 {
-		text += fmt.Sprintf("\ngone with their namespaces, besides: %s", count(t.Cleared, "object"))
+		text += fmt.Sprintf("\ngone with their namespaces, besides: %s", Count(t.Cleared, "object"))
 	}
 	return text + forgottenText(t)
+}
+
+// ObjectTotals are those of objects, in a few words.
+func ObjectTotals(t inventory.Totals) string {
+	text := nonZero(amount{t.Created, "created"}, amount{t.Opened, "opened"}, amount{t.Got, "got"}, amount{t.Failed, "failed"},
+		amount{t.Marked, "marked"}, amount{t.Removed + t.Cleared, "removed"})
+	return cmp.Or(strings.TrimPrefix(text, ", "), "nothing has happened")
 }
 
 func forgottenText(t inventory.Totals) string {
 	const why = "\nno longer kept, as there were too many: "
 	text := ""
 	if t.ForgottenObjects+t.ForgottenNamespaces > 0 {
-		text = why + count(t.ForgottenObjects, "object") + ", " + count(t.ForgottenNamespaces, "namespace")
+		text = why + Count(t.ForgottenObjects, "object") + ", " + Count(t.ForgottenNamespaces, "namespace")
 	}
 	if t.ForgottenGone+t.ForgottenFreed > 0 {
-		text += why + count(t.ForgottenGone, "removed object") + ", " + count(t.ForgottenFreed, "ended namespace")
+		text += why + Count(t.ForgottenGone, "removed object") + ", " + Count(t.ForgottenFreed, "ended namespace")
 	}
 	return text
 }
@@ -59,9 +67,9 @@ func nonZero(amounts ...amount) string {
 	return b.String()
 }
 
-// losses that are certain, and those that may be: not every hook that the kernel
+// Losses that are certain, and those that may be: not every hook that the kernel
 // skipped was about to tell of an event.
-func losses(lost, skipped uint64) string {
+func Losses(lost, skipped uint64) string {
 	if skipped == 0 {
 		return fmt.Sprintf("%d lost", lost)
 	}

@@ -18,9 +18,9 @@ func TraceTitle(w io.Writer, s *event.Start, headless bool, from, to time.Time, 
 	if headless {
 		parts = append(parts, "without its beginning")
 	}
-	at := func(t time.Time) string { return t.In(opts.orDefault().Location).Format(time.DateTime) }
+	at := func(t time.Time) string { return t.In(opts.Complete().Location).Format(time.DateTime) }
 	parts = append(parts, at(from)+" to "+at(to))
-	title := row{"trace · " + strings.Join(parts, " · "), bold}
-	_, err := io.WriteString(w, title.render(opts.Color)+"\n")
+	title := Row{"trace · " + strings.Join(parts, " · "), Bold}
+	_, err := io.WriteString(w, title.Render(opts.Color)+"\n")
 	return err
 }

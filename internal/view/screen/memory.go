@@ -1,0 +1,140 @@
+package screen
+
+import (
+	"sync"
+
+	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
+)
+
+// remembered is how many of the newest events are kept.
+const remembered = 512
+
+// memory has the newest events, and with a filter also the newest of those that it
+// means: among all others they would soon be forgotten.
+type memory struct {
+	mu     sync.Mutex
+	filter Filter // nil: all are meant
+	all    ring
+	meant  ring
+}
+
+// ring has the newest events.
+type ring struct {
+	rooms []event.Room
+	next  int    // where the next one goes, once it is full
+	count uint64 // of all that ever were in it
+}
+
+func (r *ring) add(e *event.Event) {
+	r.count++
+	if len(r.rooms) < remembered {
+		r.rooms = append(r.rooms, event.Room{})
+		r.rooms[len(r.rooms)-1].Keep(e)
+		return
+	}
+	r.rooms[r.next].Keep(e)
+	r.next = (r.next + 1) % remembered
+}
+
+// each is every event, the newest last.
+func (r *ring) each(do func(*event.Event)) {
+	for i := range r.rooms {
+		do(&r.rooms[(r.next+i)%len(r.rooms)].Event)
+	}
+}
+
+// add keeps an event. What was there before is no news.
+func (m *memory) add(e *event.Event, in *inventory.Inventory) {
+	switch {
+	case e.Event == event.TraceLost:
+	case !e.Event.IsObject() && !e.Event.IsNamespace(), e.Event.IsState(), e.Event == event.ObjectFound, e.Event == event.NamespaceFound:
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all.add(e)
+	if m.filter != nil && matches(m.filter, e, in) {
+		m.meant.add(e)
+	}
+}
+
+// forget empties it, for another trace.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all, m.meant = ring{}, ring{}
+}
+
+// choose begins to sift, with what is still there.
+func (m *memory) choose(f Filter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.filter, m.meant = f, ring{}
+	if f == nil {
+		return
+	}
+	m.all.each(func(e *event.Event) {
+		if matches(f, e, nothing) {
+			m.meant.add(e)
+		}
+	})
+}
+
+// remembrance is what a memory had at a moment.
+type remembrance struct {
+	events []*event.Event // the newest last
+	count  uint64         // of all that there ever were
+}
+
+// shown is the ring that is to be shown.
+func (m *memory) shown() *ring {
+	if m.filter != nil {
+		return &m.meant
+	}
+	return &m.all
+}
+
+func (m *memory) newest() remembrance {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.shown()
+	events := make([]*event.Event, 0, len(r.rooms))
+	r.each(func(e *event.Event) { events = append(events, e.Clone()) })
+	return remembrance{events, r.count}
+}
+
+// seen is how many there ever were.
+func (m *memory) seen() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.shown().count
+}
+
+// nothing is known in it.
+var nothing = inventory.New(inventory.Limits{})
+
+// matches says whether an event is to be shown. What becomes of an object is shown by
+// who made it, whoever did it.
+func matches(f Filter, e *event.Event, in *inventory.Inventory) bool {
+	switch {
+	case e.Event == event.TraceLost:
+		return true
+	case !f.Names(e.Event):
+		return false
+	case f.Wants(e, nothing):
+		return true
+	case e.Event != event.ObjectMark && e.Event != event.ObjectRemove:
+		return false
+	}
+	o := in.Object(e)
+	return o != nil && f.Wants(asMade(e.NS, o), nothing)
+}
+
+// asMade is the event of an object's making, as far as it is known.
+func asMade(ns *event.Namespace, o *inventory.Object) *event.Event {
+	return &event.Event{
+		Event: event.ObjectCreate, NS: ns, Process: o.Maker, Container: o.Container,
+		Object: &event.Object{Kind: o.Kind, ID: &o.ID, Key: o.Key, Name: o.Name},
+	}
+}
