@@ -24,7 +24,7 @@ import (
 
 // TestMain makes this binary the command ipctrace too, and puts it in PATH.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ipctrace": main, droppedName: dropped})
+	testscript.Main(m, map[string]func(){"ipctrace": main, droppedName: dropped, panicName: panics})
 }
 
 // TestScript is the manual that runs: testdata/*.txtar.

@@ -63,10 +63,10 @@ func (p *pace) wait(ctx context.Context, at time.Time, another bool) error {
 func (p *pace) approach(at time.Time, another bool) (due time.Time, changed <-chan struct{}, arrived bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.clock.IsZero() {
-		p.clock, p.set, p.next = at, time.Now(), at
-	}
 	switch {
+	case p.clock.IsZero(): // the first one
+		p.through(at, time.Now())
+		return due, nil, true
 	case p.passed < p.skip.events || !at.After(p.skip.until):
 		p.through(at, time.Now())
 		return due, nil, true

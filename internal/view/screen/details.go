@@ -160,7 +160,11 @@ func (m *model) history(o *inventory.Object, now time.Time) (lines []line) {
 	if late := view.LateText(o.Observed); late != "" {
 		cause += ", " + late
 	}
-	add(o.Removed, "removed", view.Failure, o.Remover, nil)
+	if o.Remover == nil && o.Observed == event.ObservedHook {
+		lines = append(lines, styled("  "+m.stamp(o.Removed, now)+"  removed  by the kernel itself", view.Failure))
+	} else {
+		add(o.Removed, "removed", view.Failure, o.Remover, nil)
+	}
 	return append(lines, plain("  cause: "+cause))
 }
 

@@ -17,6 +17,7 @@ type memory struct {
 	filter Filter // nil: all are meant
 	all    ring
 	meant  ring
+	pulses pulses
 }
 
 // ring has the newest events.
@@ -54,6 +55,9 @@ func (m *memory) add(e *event.Event, in *inventory.Inventory) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.all.add(e)
+	if e.Event != event.TraceLost {
+		m.pulses.beat(e)
+	}
 	if m.filter != nil && matches(m.filter, e, in) {
 		m.meant.add(e)
 	}
@@ -63,7 +67,7 @@ func (m *memory) add(e *event.Event, in *inventory.Inventory) {
 func (m *memory) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.all, m.meant = ring{}, ring{}
+	m.all, m.meant, m.pulses = ring{}, ring{}, pulses{}
 }
 
 // choose begins to sift, with what is still there.
@@ -85,6 +89,8 @@ func (m *memory) choose(f Filter) {
 type remembrance struct {
 	events []*event.Event // the newest last
 	count  uint64         // of all that there ever were
+	pulses map[identity]pulse
+	all    pulse
 }
 
 // shown is the ring that is to be shown.
@@ -101,7 +107,11 @@ func (m *memory) newest() remembrance {
 	r := m.shown()
 	events := make([]*event.Event, 0, len(r.rooms))
 	r.each(func(e *event.Event) { events = append(events, e.Clone()) })
-	return remembrance{events, r.count}
+	all := remembrance{events: events, count: r.count, pulses: make(map[identity]pulse, len(m.pulses.of)), all: m.pulses.all}
+	for id, p := range m.pulses.of {
+		all.pulses[id] = *p
+	}
+	return all
 }
 
 // seen is how many there ever were.

@@ -44,7 +44,6 @@ type model struct {
 	frozen     *frozen // nil: it goes on
 	ending     bool
 
-	pulses  pulses
 	sharing sharing
 	last    signature // of what was drawn
 	text    string
@@ -131,7 +130,6 @@ func (m *model) happened() remembrance {
 func (m *model) changed() bool {
 	now := signature{count: m.memory.seen()}
 	m.see(func(s *Scene) {
-		m.pulses.take(s.Inventory, s.Now)
 		now.begun, now.totals, now.second = true, s.Inventory.Totals(), s.Now.Unix()
 		if s.Playback != nil {
 			now.play = *s.Playback

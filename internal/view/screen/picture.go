@@ -32,6 +32,15 @@ type picture struct {
 	events remembrance
 }
 
+// identity tells namespaces apart.
+type identity struct {
+	inode uint64
+	gen   uint32
+	id    uint64
+}
+
+func identityOf(n *inventory.Namespace) identity { return identity{n.Inode, n.Gen, n.ID} }
+
 // space is a namespace as it is seen.
 type space struct {
 	*inventory.Namespace
@@ -79,7 +88,6 @@ func (m *model) picture() *picture {
 
 // take copies what is to be seen.
 func (m *model) take(p *picture, s *Scene) {
-	m.pulses.take(s.Inventory, s.Now)
 	p.begun, p.tier, p.started, p.now, p.crowded = true, s.Tier, s.Started, s.Now, s.Crowds != nil
 	p.playback = s.Playback.clone()
 	p.totals = s.Inventory.Totals()

@@ -4,132 +4,101 @@ import (
 	"math"
 	"time"
 
-	"github.com/ipctrace/ipctrace/internal/inventory"
+	"github.com/ipctrace/ipctrace/internal/event"
 )
 
 // beats is how many seconds a pulse goes back.
 const beats = 60
 
-// pulses are the events of each second of late, by namespace and in all.
-type pulses struct {
-	second time.Time // that is going on; zero: none has
-	of     map[identity]*pulse
-	all    pulse
-}
-
-// pulse is how many events there were in each of the last seconds; the last one is the
-// latest.
+// pulse is how many events there were in each of the last seconds, by their own times.
 type pulse struct {
-	total  uint64
-	counts [beats]float64
+	latest int64 // second, of the Unix epoch
+	counts [beats]uint32
 }
 
-// identity tells namespaces apart.
-type identity struct {
-	inode uint64
-	gen   uint32
-	id    uint64
-}
-
-func identityOf(n *inventory.Namespace) identity { return identity{n.Inode, n.Gen, n.ID} }
-
-// take looks how many events there are by now, once a second. A clock that goes back
-// begins anew: another part of a log is played.
-func (p *pulses) take(v *inventory.Inventory, now time.Time) {
-	passed := now.Sub(p.second)
-	switch {
-	case p.second.IsZero() || passed < 0:
-		p.begin(v, now)
-		return
-	case passed < time.Second:
-		return
-	}
-	seconds := int(passed / time.Second)
-	p.second = p.second.Add(time.Duration(seconds) * time.Second)
-	p.all.beat(v.Totals().Events+v.Totals().Found, seconds)
-	for _, n := range v.Namespaces() {
-		of, total := p.of[identityOf(n)], events(n)
-		if of == nil {
-			if total == 0 {
-				continue
-			}
-			of = new(pulse)
-			p.of[identityOf(n)] = of
+func (p *pulse) beat(second int64) {
+	switch passed := second - p.latest; {
+	case passed >= beats || passed <= -beats: // the clock was set, or there was nothing for long
+		*p = pulse{latest: second}
+	case passed > 0:
+		for s := p.latest + 1; s <= second; s++ {
+			p.counts[s%beats] = 0
 		}
-		of.beat(total, seconds)
+		p.latest = second
 	}
-	p.forget(v)
+	p.counts[second%beats]++
 }
 
-// begin counts from what is there.
-func (p *pulses) begin(v *inventory.Inventory, now time.Time) {
-	*p = pulses{second: now, of: make(map[identity]*pulse), all: pulse{total: v.Totals().Events + v.Totals().Found}}
-	for _, n := range v.Namespaces() {
-		if total := events(n); total > 0 {
-			p.of[identityOf(n)] = &pulse{total: total}
-		}
+// at is how many there were in a second.
+func (p *pulse) at(second int64) uint32 {
+	if p == nil || second > p.latest || second <= p.latest-beats || second < 0 {
+		return 0
 	}
-}
-
-// forget forgets namespaces that the inventory has forgotten.
-func (p *pulses) forget(v *inventory.Inventory) {
-	namespaces, _ := v.Live()
-	if len(p.of) <= 2*namespaces+1024 {
-		return
-	}
-	known := make(map[identity]*pulse, namespaces)
-	for _, n := range v.Namespaces() {
-		if of := p.of[identityOf(n)]; of != nil {
-			known[identityOf(n)] = of
-		}
-	}
-	p.of = known
-}
-
-// events that happened in a namespace.
-func events(n *inventory.Namespace) uint64 {
-	return n.Created + n.Opened + n.Got + n.Failed + n.Marked + n.Joined + n.Removed
-}
-
-func (p *pulse) beat(total uint64, seconds int) {
-	each := float64(total-min(total, p.total)) / float64(seconds)
-	p.total = total
-	seconds = min(seconds, beats)
-	copy(p.counts[:], p.counts[seconds:])
-	for i := beats - seconds; i < beats; i++ {
-		p.counts[i] = each
-	}
+	return p.counts[second%beats]
 }
 
 // rate is events a second, of the last second that is over.
-func (p *pulse) rate() float64 {
-	if p == nil {
-		return 0
-	}
-	return p.counts[beats-1]
-}
+func (p *pulse) rate(now time.Time) float64 { return float64(p.at(now.Unix() - 1)) }
 
-// sparks are the levels of a graph: each is about six times the one below, so
-// that one event and a hundred thousand are both seen.
+// sparks are the levels of a graph: each is about six times the one below, so that one
+// event and a hundred thousand are both seen.
 var sparks = []rune(" ▁▂▃▄▅▆▇█")
 
-// graph is a column a second, the latest at the right.
-func (p *pulse) graph(columns int) string {
+// graph is a column a second; the one that is going on is at the right.
+func (p *pulse) graph(now time.Time, columns int) string {
 	text := make([]rune, columns)
 	for i := range text {
-		text[i] = sparks[0]
-		if back := columns - i; p != nil && back <= beats {
-			text[i] = sparks[level(p.counts[beats-back])]
-		}
+		text[i] = sparks[level(p.at(now.Unix()-int64(columns-1-i)))]
 	}
 	return string(text)
 }
 
-// level is 0 for nothing, 8 for half a million a second.
-func level(rate float64) int {
-	if rate <= 0 {
+// level is 0 for nothing, 8 for half a million.
+func level(count uint32) int {
+	if count == 0 {
 		return 0
 	}
 	const most = 500_000
-	return 1 + int(min(1, math.Log(max(1, rate))/math.Log(most))*float64(len(sparks)-2)+0.5)
+	return 1 + int(min(1, math.Log(float64(count))/math.Log(most))*float64(len(sparks)-2)+0.5)
+}
+
+// pulses are those of namespaces, and of all together.
+type pulses struct {
+	of   map[identity]*pulse
+	all  pulse
+	last identity // the namespace of the last event, and its pulse
+	its  *pulse
+}
+
+// mostPulses is how many are kept of namespaces where nothing has happened for long.
+const mostPulses = 4096
+
+func (p *pulses) beat(e *event.Event) {
+	second := e.Time.Unix()
+	p.all.beat(second)
+	if e.NS == nil {
+		return
+	}
+	if id := (identity{e.NS.Inode, e.NS.Gen, e.NS.ID}); p.its == nil || id != p.last {
+		if p.its = p.of[id]; p.its == nil {
+			p.its = p.begin(id)
+		}
+		p.last = id
+	}
+	p.its.beat(second)
+}
+
+func (p *pulses) begin(id identity) *pulse {
+	if p.of == nil {
+		p.of = make(map[identity]*pulse)
+	}
+	if len(p.of) >= mostPulses {
+		for other, of := range p.of {
+			if of.latest <= p.all.latest-beats {
+				delete(p.of, other)
+			}
+		}
+	}
+	p.of[id] = new(pulse)
+	return p.of[id]
 }

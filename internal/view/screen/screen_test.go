@@ -433,12 +433,29 @@ func TestPulse(t *testing.T) {
 		m.Update(tick{})
 	}
 	has(t, m, "▃   ")
-	if got := m.pulses.of[identity{host.Inode, 1, 0}].rate(); got != 0 {
-		t.Errorf("%v a second", got)
+	for count, want := range map[uint32]int{0: 0, 1: 1, 10: 2, 1000: 5, 500_000: 8, 1e9: 8} {
+		if got := level(count); got != want {
+			t.Errorf("%d a second: level %d, want %d", count, got, want)
+		}
 	}
-	for rate, want := range map[float64]int{0: 0, 0.2: 1, 1: 1, 10: 2, 1000: 5, 500_000: 8, 1e9: 8} {
-		if got := level(rate); got != want {
-			t.Errorf("%v a second: level %d, want %d", rate, got, want)
+}
+
+// TestPulseBack: events need not come in the order of their times.
+func TestPulseBack(t *testing.T) {
+	var p pulse
+	for _, second := range []int64{1000, 1001, 1000, 1059, 1002, 1060, 900, 1061} {
+		p.beat(second)
+	}
+	if p.at(1061) != 1 || p.at(900) != 0 || p.at(1000) != 0 {
+		t.Errorf("%+v", p)
+	}
+	p = pulse{}
+	for _, second := range []int64{1000, 1001, 1000, 1059, 1002} {
+		p.beat(second)
+	}
+	for second, want := range map[int64]uint32{999: 0, 1000: 2, 1001: 1, 1002: 1, 1003: 0, 1059: 1, 1060: 0} {
+		if got := p.at(second); got != want {
+			t.Errorf("second %d: %d, want %d", second, got, want)
 		}
 	}
 }

@@ -18,14 +18,12 @@ const fade = 10 * time.Second
 // spaceOrders are those of namespaces.
 var spaceOrders = []struct {
 	name string
-	less func(m *model, a, b *inventory.Namespace) int // nil: as first seen
+	less func(p *picture, a, b *inventory.Namespace) int // nil: as first seen
 }{
 	{"first seen", nil},
-	{"events/s", func(m *model, a, b *inventory.Namespace) int {
-		return cmp.Compare(m.pulses.of[identityOf(b)].rate(), m.pulses.of[identityOf(a)].rate())
-	}},
-	{"objects", func(_ *model, a, b *inventory.Namespace) int { return b.Len() - a.Len() }},
-	{"last event", func(_ *model, a, b *inventory.Namespace) int { return b.Last.Compare(a.Last) }},
+	{"events/s", func(p *picture, a, b *inventory.Namespace) int { return cmp.Compare(p.rate(b), p.rate(a)) }},
+	{"objects", func(_ *picture, a, b *inventory.Namespace) int { return b.Len() - a.Len() }},
+	{"last event", func(_ *picture, a, b *inventory.Namespace) int { return b.Last.Compare(a.Last) }},
 }
 
 // orderName is that of an order which is not the usual one.
@@ -34,6 +32,12 @@ func orderName(at int, name string) string {
 		return ""
 	}
 	return name
+}
+
+// rate is events a second in a namespace.
+func (p *picture) rate(n *inventory.Namespace) float64 {
+	of := p.events.pulses[identityOf(n)]
+	return of.rate(p.now)
 }
 
 // list are the namespaces that are shown, in their order.
@@ -49,7 +53,7 @@ func (m *model) list(p *picture, s *Scene) []*inventory.Namespace {
 		}
 	}
 	if less := spaceOrders[m.bySpace].less; less != nil {
-		slices.SortStableFunc(listed, func(a, b *inventory.Namespace) int { return less(m, a, b) })
+		slices.SortStableFunc(listed, func(a, b *inventory.Namespace) int { return less(p, a, b) })
 	}
 	p.listed = len(listed)
 	return listed
@@ -140,10 +144,10 @@ func (m *model) spaceLine(p *picture, s *space, w widths) line {
 	if here {
 		mark = "▸ "
 	}
-	of := m.pulses.of[s.id]
+	of := p.events.pulses[s.id]
 	limits := m.limitCells(s, w.limit)
 	text := mark + cells(pad(s.String(), w.number), pad(m.labelOf(s, p.now), w.label), padLeft(processesOf(s, p.crowded), w.processes),
-		padLeft(strconv.Itoa(s.len), w.objects), padLeft(rateText(of.rate()), w.rate), of.graph(w.graph))
+		padLeft(strconv.Itoa(s.len), w.objects), padLeft(rateText(of.rate(p.now)), w.rate), of.graph(p.now, w.graph))
 	l := line{{Text: text, Style: spaceStyle(s, p.now)}}
 	if len(limits) > 0 {
 		l = append(append(l, view.Row{Text: " "}), limits...)
@@ -196,8 +200,6 @@ func rateText(rate float64) string {
 	switch {
 	case rate == 0:
 		return "0"
-	case rate < 10:
-		return fmt.Sprintf("%.1f", rate)
 	case rate < 999_999:
 		return fmt.Sprintf("%.0f", rate)
 	}

@@ -65,7 +65,7 @@ func (m *model) session(p *picture, add func(string, view.Style)) {
 		look = view.Alarm
 	}
 	add(view.Losses(p.totals.Lost, p.totals.Skipped), look)
-	add(rateText(m.pulses.all.rate())+" events/s", view.Normal)
+	add(rateText(p.events.all.rate(p.now))+" events/s", view.Normal)
 	if m.follow {
 		add("follow", view.Normal)
 	}
