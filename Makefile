@@ -15,10 +15,58 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
 
-.PHONY: build prove test test-unit test-root test-kernels bench soak generate check-generate lint fmt clean help
+DOCS = $(wildcard docs/*.md docs/*.json docs/*.svg)
+LDFLAGS = $(if $(VERSION),-X main.release=$(VERSION))
 
-build: ## bin/ipctrace
-	go build -trimpath -o bin/ipctrace ./cmd/ipctrace
+# What a release calls itself; without, go build asks git, if it can.
+VERSION ?=
+
+# Where make install puts things, below DESTDIR. A package for Debian says PREFIX=/usr
+# and ZSHDIR=/usr/share/zsh/vendor-completions.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/ipctrace
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+.PHONY: build install uninstall manual prove test test-unit test-root test-kernels bench soak generate check-generate lint fmt clean help
+
+build: bin/completions ## bin/ipctrace
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ipctrace ./cmd/ipctrace
+
+# The scripts are the same for all machines, and made by a program that runs on this one.
+bin/completions:
+	@mkdir -p $@.new
+	for shell in bash zsh fish; do \
+		GOOS= GOARCH= go run -trimpath -ldflags '$(LDFLAGS)' ./cmd/ipctrace completion $$shell >$@.new/$$shell; \
+	done
+	@mv $@.new $@
+
+# Builds only what is not there: root may have no Go.
+install: $(if $(wildcard bin/ipctrace),,build) bin/completions ## the program, its manual, completions and unit: into PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 bin/ipctrace $(DESTDIR)$(BINDIR)/ipctrace
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
+	install -D -m 644 bin/completions/bash $(DESTDIR)$(BASHDIR)/ipctrace
+	install -D -m 644 bin/completions/zsh $(DESTDIR)$(ZSHDIR)/_ipctrace
+	install -D -m 644 bin/completions/fish $(DESTDIR)$(FISHDIR)/ipctrace.fish
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(DOCS)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/local/bin/ipctrace|$(BINDIR)/ipctrace|' deploy/ipctrace.service >$(DESTDIR)$(UNITDIR)/ipctrace.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/ipctrace.service
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/ipctrace $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard docs/man/*.8))
+	rm -f $(DESTDIR)$(BASHDIR)/ipctrace $(DESTDIR)$(ZSHDIR)/_ipctrace $(DESTDIR)$(FISHDIR)/ipctrace.fish
+	rm -f $(DESTDIR)$(UNITDIR)/ipctrace.service $(addprefix $(DESTDIR)$(DOCDIR)/,README.md $(DOCS))
+	for dir in $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR); do [ ! -d $$dir ] || rmdir $$dir; done
+
+manual: ## docs/man and what --help is tested against, anew
+	go test -count=1 -run '^(TestManual|TestHelp)$$' ./cmd/ipctrace -update
 
 prove: build ## the walk-through, on this machine's kernel (with sudo when not root)
 ifeq ($(UID),0)

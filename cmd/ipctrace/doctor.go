@@ -26,8 +26,12 @@ capability, and says what the tier that would be used cannot see and what to do.
 With --overhead it also measures what tracing costs this machine: it makes some hundred
 thousand system calls that make nothing, in an IPC namespace of its own.
 
-Exit status: 0 it can trace · 3 it cannot.`,
-		Args: noArgs,
+Exit status: 0 it can trace · 2 wrong usage · 3 it cannot.`,
+		Example: `  sudo ipctrace doctor
+  sudo ipctrace doctor --overhead
+  sudo ipctrace doctor --json | jq -r .tier`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asJSON, err := out.isJSON()
 			if err != nil {

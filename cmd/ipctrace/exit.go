@@ -96,7 +96,16 @@ func noArgs(command *cobra.Command, args []string) error {
 		return nil
 	}
 	if command.HasSubCommands() {
-		return usagef("unknown command %q", args[0])
+		return usagef("unknown command %q%s", args[0], didYouMean(args[0], commandNames(command)))
 	}
 	return usagef("%s takes no arguments: %q", command.CommandPath(), args[0])
+}
+
+func commandNames(c *cobra.Command) (names []string) {
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }
