@@ -162,7 +162,7 @@ func (d *diagnosis) advise() {
 	add(!d.BTF, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all current distributions' are)")
 	add(!d.InitialUser, "run it outside of this user namespace: in a container, as a privileged one")
 	add(errors.Is(d.err, tracer.ErrPrivilege) && d.InitialUser,
-		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
+		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap "+hookCapabilities+"+ep ipctrace")
 	add(d.Tier != "" && !initialPIDs() && !privilege.Holds(capability.CAP_SYS_PTRACE),
 		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
 	add(d.Tier != "" && !privilege.Holds(capability.CAP_SYS_ADMIN),

@@ -273,7 +273,7 @@ func (p *proof) Write(e *event.Event) error {
 func freeKey() (int32, error) {
 	here, err := sysvipc.Here()
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%w: this kernel has no System V IPC (CONFIG_SYSVIPC)", errCannot)
+		return 0, errNoSysVIPC
 	}
 	if err != nil {
 		return 0, err

@@ -15,7 +15,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(ctx)
-	return exit(command, err, stderr)
+	return exit(command, args, err, stderr)
 }
 
 func newRoot() *cobra.Command {
@@ -56,7 +56,7 @@ Files:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.Flags().AddFlagSet(live.Flags())
 	root.PersistentFlags().Bool("no-color", false, "no colour (NO_COLOR in the environment does the same)")
 	root.SetUsageFunc(writeUsage)
