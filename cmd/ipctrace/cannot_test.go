@@ -89,24 +89,32 @@ func saysCannot(t *testing.T, said, cause string) {
 	}
 }
 
-// TestCannotForNobody: who has no rights is told of them by every command that takes
-// some, and how to go on.
-func TestCannotForNobody(t *testing.T) {
-	kerneltest.NeedRoot(t)
+// forNobody is the program where anybody may execute it.
+func forNobody(t *testing.T) string {
+	t.Helper()
 	program, err := exec.LookPath("ipctrace")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(program)
-	if err != nil {
+	path := filepath.Join(reachable(t), "ipctrace")
+	if err := os.WriteFile(path, readFile(t, program), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	dir := reachable(t)
-	ipctrace := filepath.Join(dir, "ipctrace") // the other may be where nobody gets to
-	if err := os.WriteFile(ipctrace, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	return path
+}
+
+func asNobody(program string, args ...string) *exec.Cmd {
 	const nobody = 65534
+	cmd := exec.Command(program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return cmd
+}
+
+// TestCannotForNobody: who has no rights is told of them by every command that takes
+// some, and how to go on.
+func TestCannotForNobody(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	ipctrace := forNobody(t)
 	for _, tt := range []struct{ args, cause string }{
 		{"", "needs CAP_BPF and CAP_PERFMON"},
 		{"live", "needs CAP_BPF and CAP_PERFMON"},
@@ -120,8 +128,7 @@ func TestCannotForNobody(t *testing.T) {
 		{"ns 1", "permission denied"},
 		{"doctor", "needs CAP_BPF and CAP_PERFMON"},
 	} {
-		cmd := exec.Command(ipctrace, strings.Fields(tt.args)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd := asNobody(ipctrace, strings.Fields(tt.args)...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		_ = cmd.Run()

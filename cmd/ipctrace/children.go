@@ -41,13 +41,14 @@ type stat struct {
 	state   byte
 	threads int    // that live, and the main one, also when it has ended
 	start   uint64 // ticks after boot, as this program's time namespace has it
+	kernel  bool   // it is a thread of the kernel's own
 }
 
 // lives says whether any thread of the process does: the main one may have ended
 // before others (delay_group_leader, kernel/exit.c).
 func (s stat) lives() bool { return s.state != 'X' && (s.state != 'Z' || s.threads > 1) }
 
-// statOf reads fields 3, 20 and 22. They stand behind the name, and nothing behind
+// statOf reads fields 3, 9, 20 and 22. They stand behind the name, and nothing behind
 // that holds a parenthesis.
 func statOf(pid int) (s stat, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -59,6 +60,9 @@ func statOf(pid int) (s stat, ok bool) {
 		return s, false
 	}
 	s.state = fields[0][0]
+	const kthread = 0x00200000 // PF_KTHREAD, include/linux/sched.h
+	flags, _ := strconv.ParseUint(string(fields[6]), 10, 32)
+	s.kernel = flags&kthread != 0
 	s.threads, _ = strconv.Atoi(string(fields[17]))
 	s.start, err = strconv.ParseUint(string(fields[19]), 10, 64)
 	return s, err == nil

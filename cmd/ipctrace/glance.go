@@ -22,7 +22,7 @@ type glimpse struct {
 	container nsresolve.Container // without an ID: none
 }
 
-// glance looks at the processes that there are, in the order of their numbers; not at
+// glance looks at the processes that there are but for the kernel's own, in the order of their numbers; not at
 // all of them where there are too many to do so at once.
 func glance() (all []glimpse) {
 	enough := time.Now().Add(glanceTime)
@@ -43,7 +43,8 @@ func glance() (all []glimpse) {
 		if time.Now().After(enough) {
 			break
 		}
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
+		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		if s, ok := statOf(pid); err == nil && ok && !s.kernel {
 			all = append(all, glimpseOf(pid, strings.TrimSuffix(string(comm), "\n")))
 		}
 	}
