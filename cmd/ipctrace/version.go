@@ -95,7 +95,7 @@ func (b build) write(w io.Writer) error {
 		return err
 	}
 	commit := b.Commit
-	if b.Modified {
+	if b.Modified && commit != "" {
 		commit += ", modified"
 	}
 	line("commit", commit)
