@@ -24,8 +24,8 @@ import (
 var notRun = map[string]string{
 	"make prove":              "it builds anew; what it runs is here too",
 	"make test":               "it runs this",
-	"make build":             "TestInstall runs it, of deploy",
-	"make install":           "TestInstall runs it, of deploy",
+	"make build":              "TestInstall runs it, of deploy",
+	"make install":            "TestInstall runs it, of deploy",
 	"make bench":              "it takes ten minutes",
 	"pg_ctl start":            "TestRunDocs runs it, on a database",
 	"runc run":                "TestRunDocs runs it, on a bundle",
