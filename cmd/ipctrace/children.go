@@ -38,6 +38,7 @@ func (c *command) stopped() bool {
 
 // stat is what /proc/PID/stat says of a process.
 type stat struct {
+	comm    string
 	state   byte
 	threads int    // that live, and the main one, also when it has ended
 	start   uint64 // ticks after boot, as this program's time namespace has it
@@ -48,8 +49,8 @@ type stat struct {
 // before others (delay_group_leader, kernel/exit.c).
 func (s stat) lives() bool { return s.state != 'X' && (s.state != 'Z' || s.threads > 1) }
 
-// statOf reads fields 3, 9, 20 and 22. They stand behind the name, and nothing behind
-// that holds a parenthesis.
+// statOf reads fields 2, 3, 9, 20 and 22. All but the name stand behind it, and nothing there
+// holds a parenthesis.
 func statOf(pid int) (s stat, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -59,6 +60,7 @@ func statOf(pid int) (s stat, ok bool) {
 	if len(fields) < 20 {
 		return s, false
 	}
+	s.comm = string(text[bytes.IndexByte(text, '(')+1 : bytes.LastIndexByte(text, ')')])
 	s.state = fields[0][0]
 	const kthread = 0x00200000 // PF_KTHREAD, include/linux/sched.h
 	flags, _ := strconv.ParseUint(string(fields[6]), 10, 32)

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/ipctrace/ipctrace/internal/container"
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/stream"
 	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
@@ -49,7 +55,7 @@ The script for bash needs the package bash-completion.`,
 
 // A completer gives values for a word that is being typed, each with what it is
 // after a tab.
-type completer func(word string) []string
+type completer func(c *cobra.Command, word string) []string
 
 // liveValues are the flags whose values are what there is now.
 var liveValues = map[string]completer{
@@ -85,9 +91,9 @@ func completionOf(c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
 	case takes == "DIR":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	case choices[f.Name] != nil:
-		return completeBy(func(string) []string { return choices[f.Name] }, f.Value.Type() == "stringSlice")
+		return completeBy(func(*cobra.Command, string) []string { return choices[f.Name] }, f.Value.Type() == "stringSlice")
 	case takes == strings.ToLower(takes) && strings.Contains(takes, "|"):
-		return completeBy(func(string) []string { return strings.Split(takes, "|") }, false)
+		return completeBy(func(*cobra.Command, string) []string { return strings.Split(takes, "|") }, false)
 	}
 	return cobra.NoFileCompletions
 }
@@ -116,13 +122,13 @@ func completeCommand(_ *cobra.Command, args []string, word string) (programs []s
 
 // completeBy takes care of lists: what is typed is the last of their values.
 func completeBy(values completer, list bool) cobra.CompletionFunc {
-	return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	return func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 		before := ""
 		if i := strings.LastIndex(word, ","); list && i >= 0 {
 			before, word = word[:i+1], word[i+1:]
 		}
 		var all []string
-		for _, v := range values(word) {
+		for _, v := range values(c, word) {
 			if strings.HasPrefix(v, word) {
 				all = append(all, before+v)
 			}
@@ -141,52 +147,83 @@ func offer(value, what string) string {
 	return value + "\t" + view.Safe(what, widest)
 }
 
-func placesNow(word string) []string {
+func placesNow(_ *cobra.Command, word string) []string {
 	if strings.HasPrefix(word, "p") {
 		return processesAs("pid:")
 	}
 	all := []string{offer("self", "the namespace of this shell"), offer("host", "the initial namespace")}
 	seen := map[uint64]bool{}
-	for _, p := range glance() {
-		if p.ns != 0 && !seen[p.ns] {
-			seen[p.ns] = true
-			all = append(all, offer(strconv.FormatUint(p.ns, 10), p.label()))
+	for pid := range glance() {
+		if inode, ok := ipcOf(pid); ok && !seen[inode] {
+			seen[inode] = true
+			all = append(all, offer(strconv.FormatUint(inode, 10), called(inode, pid)))
 		}
 	}
 	return all
 }
 
-func processesNow(string) []string { return processesAs("") }
+func processesNow(*cobra.Command, string) []string { return processesAs("") }
 
 func processesAs(prefix string) (all []string) {
-	for _, p := range glance() {
-		all = append(all, offer(prefix+strconv.Itoa(p.pid), p.comm))
+	for pid := range glance() {
+		if s, ok := statOf(pid); ok && !s.kernel {
+			all = append(all, offer(prefix+strconv.Itoa(pid), s.comm))
+		}
 	}
 	return all
 }
 
-func commsNow(string) (all []string) {
-	for _, p := range glance() {
-		if plain.MatchString(p.comm) && !slices.Contains(all, p.comm) {
-			all = append(all, p.comm)
+func commsNow(*cobra.Command, string) (all []string) {
+	for pid := range glance() {
+		if s, ok := statOf(pid); ok && !s.kernel && plain.MatchString(s.comm) {
+			all = append(all, s.comm)
 		}
 	}
 	slices.Sort(all)
-	return all
+	return slices.Compact(all)
 }
 
-func containersNow(string) (all []string) {
-	seen := map[string]bool{}
-	for _, p := range glance() {
-		if id := p.container.ID; plain.MatchString(id) && !seen[id] {
-			seen[id] = true
-			all = append(all, offer(id, p.container.Runtime+" "+p.comm))
+// containersNow are known by the first of their processes; if the line names an engine,
+// by what that calls them.
+func containersNow(c *cobra.Command, _ string) (all []string) {
+	first := map[nsresolve.Container]int{}
+	var found []nsresolve.Container
+	for pid := range glance() {
+		if in, ok := containerOf(pid); ok && plain.MatchString(in.ID) && first[in] == 0 {
+			first[in] = pid
+			found = append(found, in)
 		}
+	}
+	names := namesNow(c, found)
+	defer names.Close()
+	for _, in := range found {
+		named := stream.Contained(in, names)
+		s, _ := statOf(first[in])
+		all = append(all, offer(in.ID, in.Runtime+" "+cmp.Or(named.Called(), s.comm)))
 	}
 	return all
 }
 
-func errnosNow(string) (all []string) {
+// namesNow asks the engines that the line names; nil if it names none.
+func namesNow(c *cobra.Command, containers []nsresolve.Container) *container.Names {
+	const patience = 300 * time.Millisecond
+	var engines container.Sockets
+	engines.Docker, _ = c.Flags().GetString("docker")
+	engines.CRI, _ = c.Flags().GetString("cri")
+	names, err := container.Open(engines)
+	if err != nil || names == nil {
+		return nil
+	}
+	for _, in := range containers {
+		names.Of(in.ID, in.Runtime)
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	names.Wait(ctx)
+	return names
+}
+
+func errnosNow(*cobra.Command, string) (all []string) {
 	for errno := unix.Errno(1); errno <= event.MaxErrno; errno++ {
 		if name := unix.ErrnoName(errno); name != "" {
 			all = append(all, name)
@@ -195,7 +232,7 @@ func errnosNow(string) (all []string) {
 	return all
 }
 
-func usersNow(string) (all []string) {
+func usersNow(*cobra.Command, string) (all []string) {
 	text, _ := os.ReadFile("/etc/passwd")
 	for line := range strings.Lines(string(text)) {
 		if name, _, ok := strings.Cut(line, ":"); ok && plain.MatchString(name) {

@@ -178,6 +178,26 @@ func TestCompleteZsh(t *testing.T) {
 	}
 }
 
+// TestCompleteContainers: containers are offered by id, and name the namespaces of theirs;
+// an engine that the line names says what they are called.
+func TestCompleteContainers(t *testing.T) {
+	dir, _ := kerneltest.Cgroup(t)
+	c := startIn(t, dir, 1, "docker-%s.scope", 1, "-unshare", "keep", "msgget:0:384")
+	defer c.end(t)
+	inode, _ := ipcOf(c.cmd.Process.Pid)
+	socket := dockerd(t, map[string]string{c.id: "we\x1b[2Jb"})
+	for line, want := range map[string]string{
+		"ls --ns ":          strconv.FormatUint(inode, 10) + "\tdocker " + c.id[:12],
+		"live --container ": c.id + "\tdocker ipcmaker",
+		"live --docker " + socket + " --container " + c.id[:4]: c.id + `	docker we\x1b[2Jb`,
+	} {
+		out, err := exec.Command("ipctrace", append([]string{"__complete"}, strings.Split(line, " ")...)...).Output()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v: %q, want %q", line, err, out, want)
+		}
+	}
+}
+
 // TestCompleteSaysNothing: who may see nothing is offered less, and told nothing.
 func TestCompleteSaysNothing(t *testing.T) {
 	_, inode := stranger(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strconv"
@@ -14,66 +15,64 @@ import (
 // glanceTime is how long to look at most: somebody waits with a finger on a key.
 const glanceTime = 80 * time.Millisecond
 
-// glimpse is what one look at a process tells.
-type glimpse struct {
-	pid       int
-	comm      string
-	ns        uint64              // inode of its IPC namespace, 0 where that is not to be read
-	container nsresolve.Container // without an ID: none
+// glance is the processes that there are, by number; not all of them where there are
+// too many to be looked at at once.
+func glance() iter.Seq[int] {
+	return func(yield func(pid int) bool) {
+		enough := time.Now().Add(glanceTime)
+		proc, err := os.Open("/proc")
+		if err != nil {
+			return
+		}
+		defer proc.Close()
+		names, _ := proc.Readdirnames(-1)
+		var pids []int
+		for _, name := range names {
+			if pid, err := strconv.Atoi(name); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		slices.Sort(pids)
+		for _, pid := range pids {
+			if time.Now().After(enough) || !yield(pid) {
+				return
+			}
+		}
+	}
 }
 
-// glance looks at the processes that there are but for the kernel's own, in the order of their numbers; not at
-// all of them where there are too many to do so at once.
-func glance() (all []glimpse) {
-	enough := time.Now().Add(glanceTime)
-	proc, err := os.Open("/proc")
+// ipcOf is the inode number of a process's IPC namespace, false where that may not be
+// read.
+func ipcOf(pid int) (inode uint64, ok bool) {
+	link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/ipc", pid))
 	if err != nil {
-		return nil
+		return 0, false
 	}
-	defer proc.Close()
-	names, _ := proc.Readdirnames(-1)
-	var pids []int
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	slices.Sort(pids)
-	for _, pid := range pids {
-		if time.Now().After(enough) {
-			break
-		}
-		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		if s, ok := statOf(pid); err == nil && ok && !s.kernel {
-			all = append(all, glimpseOf(pid, strings.TrimSuffix(string(comm), "\n")))
-		}
-	}
-	return all
+	inode, err = strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(link, "ipc:["), "]"), 10, 32)
+	return inode, err == nil
 }
 
-func glimpseOf(pid int, comm string) glimpse {
-	g := glimpse{pid: pid, comm: comm}
-	link, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/ipc", pid))
-	g.ns, _ = strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(link, "ipc:["), "]"), 10, 32)
+// containerOf is the container that a process is in, false if it is in none.
+func containerOf(pid int) (nsresolve.Container, bool) {
 	cgroups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	for line := range strings.Lines(string(cgroups)) {
 		const path = 2 // behind two colons
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", path+1)
 		if c, ok := nsresolve.ParseCgroup(fields[len(fields)-1]); ok {
-			g.container = c
-			break
+			return c, true
 		}
 	}
-	return g
+	return nsresolve.Container{}, false
 }
 
-// label is what a namespace is called in which this process is the first.
-func (g *glimpse) label() string {
-	switch {
-	case g.ns == nsresolve.InitialInode:
+// called is what a namespace is called in which this process is the first.
+func called(inode uint64, pid int) string {
+	if inode == nsresolve.InitialInode {
 		return "host"
-	case g.container.ID != "":
-		return g.container.Runtime + " " + g.container.ID + " " + g.comm
 	}
-	return fmt.Sprintf("%s[%d]", g.comm, g.pid)
+	s, _ := statOf(pid)
+	if c, ok := containerOf(pid); ok {
+		return fmt.Sprintf("%s %s %s", c.Runtime, c.ID, s.comm)
+	}
+	return fmt.Sprintf("%s[%d]", s.comm, pid)
 }
