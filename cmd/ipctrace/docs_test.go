@@ -179,7 +179,7 @@ func runDocs(t *testing.T, commands []string, log string) {
 	must(os.WriteFile(filepath.Join(dir, "Makefile"), []byte("check:\n\t@true\n"), 0o644))
 	must(os.WriteFile(filepath.Join(dir, "trace.jsonl"), readFile(t, log), 0o644))
 	self, parent := strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getppid())
-	places := strings.NewReplacer("1234", self, "5678", parent, "ns 1 ", "ns "+parent+" ", "/var/lib/ipctrace", dir, "/tmp/", dir+"/")
+	places := strings.NewReplacer("1234", self, "5678", parent, "ns 1 ", "ns "+parent+" ", "/var/lib/ipctrace", dir, "/var/log", dir, "/tmp/", dir+"/")
 	for _, command := range commands {
 		cmd := exec.Command("bash", "-c", "ip link set lo up; set -o pipefail; "+places.Replace(command))
 		cmd.Dir = dir

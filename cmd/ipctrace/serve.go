@@ -48,7 +48,7 @@ Files:
   /etc/ipctrace/serve.yaml
               what the systemd unit has it read`,
 		Example: `  sudo ipctrace serve                          # metrics on 127.0.0.1:9464
-  sudo ipctrace serve --record /var/lib/ipctrace/trace.jsonl
+  sudo ipctrace serve --record /var/log/ipctrace.jsonl
   sudo ipctrace serve --otlp http://localhost:4318 --spool /var/lib/ipctrace/spool`,
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
