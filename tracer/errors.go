@@ -10,6 +10,8 @@ import (
 var (
 	// ErrPrivilege: the process may not load these programs.
 	ErrPrivilege = errors.New("needs CAP_BPF and CAP_PERFMON in the initial user namespace: run with sudo")
+	// ErrMemlock: before Linux 5.11, what programs may lock in memory is too little.
+	ErrMemlock = errors.New("RLIMIT_MEMLOCK is too low: run «ulimit -l unlimited» first")
 	// ErrNoBTF: the kernel does not describe its own types.
 	ErrNoBTF = errors.New("this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF=y")
 	// ErrConfig: the Config asks for what cannot be.

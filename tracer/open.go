@@ -47,8 +47,8 @@ type Tracer struct {
 
 // Open loads and attaches the hooks. When it returns, nothing that Config
 // selects and that is made from then on is missed, but for what [Tracer.Gaps]
-// names and what is told as lost. Errors: ErrPrivilege, ErrNoBTF, ErrNoHooks,
-// ErrConfig. The Tracer must be closed.
+// names and what is told as lost. Errors: ErrPrivilege, ErrMemlock, ErrNoBTF,
+// ErrNoHooks, ErrConfig. The Tracer must be closed.
 func Open(cfg Config) (*Tracer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func Open(cfg Config) (*Tracer, error) {
 		refusals = append(refusals, err)
 	}
 	if limit != nil && privileged() && all(refusals, unix.EPERM) {
-		return nil, fmt.Errorf("%w: RLIMIT_MEMLOCK is too low: run «ulimit -l unlimited» first", ErrPrivilege)
+		return nil, ErrMemlock
 	}
 	return nil, refused(tiers, refusals)
 }

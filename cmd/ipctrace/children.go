@@ -38,17 +38,19 @@ func (c *command) stopped() bool {
 
 // stat is what /proc/PID/stat says of a process.
 type stat struct {
+	comm    string
 	state   byte
 	threads int    // that live, and the main one, also when it has ended
 	start   uint64 // ticks after boot, as this program's time namespace has it
+	kernel  bool   // it is a thread of the kernel's own
 }
 
 // lives says whether any thread of the process does: the main one may have ended
 // before others (delay_group_leader, kernel/exit.c).
 func (s stat) lives() bool { return s.state != 'X' && (s.state != 'Z' || s.threads > 1) }
 
-// statOf reads fields 3, 20 and 22. They stand behind the name, and nothing behind
-// that holds a parenthesis.
+// statOf reads fields 2, 3, 9, 20 and 22. All but the name stand behind it, and nothing there
+// holds a parenthesis.
 func statOf(pid int) (s stat, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -58,7 +60,11 @@ func statOf(pid int) (s stat, ok bool) {
 	if len(fields) < 20 {
 		return s, false
 	}
+	s.comm = string(text[bytes.IndexByte(text, '(')+1 : bytes.LastIndexByte(text, ')')])
 	s.state = fields[0][0]
+	const kthread = 0x00200000 // PF_KTHREAD, include/linux/sched.h
+	flags, _ := strconv.ParseUint(string(fields[6]), 10, 32)
+	s.kernel = flags&kthread != 0
 	s.threads, _ = strconv.Atoi(string(fields[17]))
 	s.start, err = strconv.ParseUint(string(fields[19]), 10, 64)
 	return s, err == nil

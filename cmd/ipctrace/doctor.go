@@ -26,8 +26,12 @@ capability, and says what the tier that would be used cannot see and what to do.
 With --overhead it also measures what tracing costs this machine: it makes some hundred
 thousand system calls that make nothing, in an IPC namespace of its own.
 
-Exit status: 0 it can trace · 3 it cannot.`,
-		Args: noArgs,
+Exit status: 0 it can trace · 2 wrong usage · 3 it cannot.`,
+		Example: `  sudo ipctrace doctor
+  sudo ipctrace doctor --overhead
+  sudo ipctrace doctor --json | jq -r .tier`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asJSON, err := out.isJSON()
 			if err != nil {
@@ -158,7 +162,7 @@ func (d *diagnosis) advise() {
 	add(!d.BTF, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all current distributions' are)")
 	add(!d.InitialUser, "run it outside of this user namespace: in a container, as a privileged one")
 	add(errors.Is(d.err, tracer.ErrPrivilege) && d.InitialUser,
-		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap cap_bpf,cap_perfmon+ep ipctrace")
+		"run with sudo, or grant the file CAP_BPF and CAP_PERFMON: setcap "+hookCapabilities+"+ep ipctrace")
 	add(d.Tier != "" && !initialPIDs() && !privilege.Holds(capability.CAP_SYS_PTRACE),
 		"for the names of other users' namespaces: also CAP_SYS_PTRACE")
 	add(d.Tier != "" && !privilege.Holds(capability.CAP_SYS_ADMIN),

@@ -51,7 +51,7 @@ func refused(flag, format string, args ...any) error {
 }
 
 // exit says what went wrong, once, and gives the exit status.
-func exit(command *cobra.Command, err error, stderr io.Writer) int {
+func exit(command *cobra.Command, args []string, err error, stderr io.Writer) int {
 	var wrong usageError
 	var status commandStatus
 	if errors.As(err, &status) {
@@ -68,9 +68,8 @@ func exit(command *cobra.Command, err error, stderr io.Writer) int {
 	case errors.As(err, &wrong), errors.Is(err, tracer.ErrConfig):
 		fmt.Fprintf(stderr, "ipctrace: %s\nTry \"%s --help\".\n", printable(err.Error()), command.CommandPath())
 		return exitUsage
-	case errors.Is(err, tracer.ErrPrivilege), errors.Is(err, tracer.ErrNoBTF), errors.Is(err, tracer.ErrNoHooks),
-		errors.Is(err, errCannot):
-		fmt.Fprintf(stderr, "ipctrace: %s\n\"ipctrace doctor\" says what this machine lets it see.\n", printable(err.Error()))
+	case isCannot(err):
+		tellCannot(stderr, err, here(args))
 		return exitCannot
 	default:
 		fmt.Fprintf(stderr, "ipctrace: %s\n", printable(err.Error()))
@@ -87,16 +86,22 @@ func printable(text string) string {
 	return text
 }
 
-// errCannot is wrapped by what privileges other than the tracer's forbid.
-var errCannot = errors.New("not permitted")
-
 // noArgs refuses arguments by name.
 func noArgs(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	if command.HasSubCommands() {
-		return usagef("unknown command %q", args[0])
+		return usagef("unknown command %q%s", args[0], didYouMean(args[0], commandNames(command)))
 	}
 	return usagef("%s takes no arguments: %q", command.CommandPath(), args[0])
+}
+
+func commandNames(c *cobra.Command) (names []string) {
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }

@@ -43,7 +43,7 @@ func (s *filters) addPlaces(f *pflag.FlagSet, places string) {
 }
 
 func (s *filters) addCalls(f *pflag.FlagSet) {
-	f.StringSliceVar(&s.Events, "event", nil, "only these events: `create,open,get,fail,mark,remove,found,namespace.create,…`")
+	f.StringSliceVar(&s.Events, "event", nil, "only these `EVENT`s: create, open, get, fail, mark, remove, found, namespace.create, … (docs/events.md)")
 	f.StringSliceVar(&s.PIDs, "pid", nil, "only these processes (`PID` on the host)")
 	f.StringSliceVar(&s.UIDs, "uid", nil, "only calls by these users (`UID` or name)")
 	f.StringSliceVar(&s.Comms, "comm", nil, "only calls by threads of this `NAME`")
@@ -119,7 +119,7 @@ func (s *selection) addPlaces(f *pflag.FlagSet) {
 
 func addHooks(f *pflag.FlagSet, hooks, buffer *string) {
 	f.StringVar(hooks, "hooks", tracer.Auto.String(), "hooks to use: `auto|fentry|syscall`")
-	f.StringVar(buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, up to 1G; the default goes by the CPUs that it may use, from 8M to 64M")
+	f.StringVar(buffer, "buffer", "", "`SIZE` of the ring buffer that the kernel writes into, from 64K to 1G; the default goes by the CPUs that it may use, from 8M to 64M")
 }
 
 // within ends a context after --duration, or by what it returns.
@@ -143,7 +143,7 @@ func (s *selection) config() (c tracer.Config, f stream.Filter, err error) {
 		return c, f, refused("duration", " %v: must not be negative", s.duration)
 	}
 	if c.Tier, err = tracer.ParseTier(s.hooks); err != nil {
-		return c, f, refused("hooks", ": %w", err)
+		return c, f, refused("hooks", ": %w%s", err, didYouMean(s.hooks, choices["hooks"]))
 	}
 	if c.RingBytes, err = ringBytes(s.buffer); err != nil {
 		return c, f, err
@@ -220,11 +220,13 @@ func each[T any](values []string, parse func(string) (T, error)) ([]T, error) {
 
 // eachOf is each, of the values of a flag.
 func eachOf[T any](flag string, values []string, parse func(string) (T, error)) ([]T, error) {
-	parsed, err := each(values, parse)
-	if err != nil {
-		return nil, refused(flag, ": %w", err)
-	}
-	return parsed, nil
+	return each(values, func(value string) (T, error) {
+		parsed, err := parse(value)
+		if err != nil {
+			return parsed, refused(flag, ": %w%s", err, didYouMean(value, choices[flag]))
+		}
+		return parsed, nil
+	})
 }
 
 func parseKind(s string) (tracer.Kind, error) {
@@ -327,7 +329,7 @@ func (o *output) isJSON() (bool, error) {
 	case "json":
 		return true, nil
 	}
-	return false, refused("output", ": unknown format %q: text or json", o.format)
+	return false, refused("output", ": unknown format %q: text or json%s", o.format, didYouMean(o.format, choices["output"]))
 }
 
 // colored: on a terminal that can, unless somebody said no (no-color.org).

@@ -22,8 +22,16 @@ func newLive() *cobra.Command {
 		Long: `live shows the IPC objects of the machine by IPC namespace, from those that are
 there to those that come and go while it runs, and the namespaces themselves: on
 a terminal as a screen, into a pipe what happens as a line each, with -o json as
-the events of docs/events.md. Ctrl-C ends it; then comes the table by namespace.`,
-		Args: noArgs,
+the events of docs/events.md. Ctrl-C ends it; then comes the table by namespace.
+
+Exit status: 0 done · 1 interrupted by an error · 2 wrong usage · 3 this kernel or
+these privileges cannot.`,
+		Example: `  sudo ipctrace live --no-host             # in containers alone
+  sudo ipctrace live --ns pid:1234 --kind shm,sem
+  sudo ipctrace live --event fail | cat    # calls that fail, a line each
+  sudo ipctrace live -o json --duration 5s | jq -r 'select(.object) | .process.comm'`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return live(c, &sel, &out)
 		},

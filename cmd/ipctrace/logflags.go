@@ -35,7 +35,7 @@ func (l *logFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&l.Fsync, "fsync", string(journal.FsyncInterval), "bring to the disk what was written: `interval|always|none`; interval is about every second")
 	f.StringVar(&l.Sign, "sign", "", "sign the seals with the key in this `FILE`: see ipctrace keygen")
 	f.StringVar(&l.SealTo, "seal-to", "", "keep the seals elsewhere too: `FILE|URL|'|COMMAND'`")
-	f.IntVar(&l.Nice, "nice", defaultNice, "priority of the two threads that read and write, as of nice(1), within their session or cgroup, `-20…19`; 0: as ipctrace has it")
+	f.IntVar(&l.Nice, "nice", defaultNice, "priority of the two threads that read and write, as of nice(1), within their session or cgroup: `N` from -20 to 19; 0: as ipctrace has it")
 	f.StringVar(&l.Queue, "queue", "4M", "how much may wait for the disk before events are lost: `SIZE`")
 }
 
@@ -67,9 +67,9 @@ func (l *logFlags) config(given func(flag string) bool) (journal.Config, error) 
 	case l.Keep < 0:
 		return cfg, refused("keep", " %d: must not be negative", l.Keep)
 	case l.Compress != "" && l.Compress != string(journal.Gzip) && l.Compress != string(journal.Zstd):
-		return cfg, refused("compress", ": unknown format %q: zstd or gzip", l.Compress)
+		return cfg, refused("compress", ": unknown format %q: zstd or gzip%s", l.Compress, didYouMean(l.Compress, choices["compress"]))
 	case l.Fsync != string(journal.FsyncInterval) && l.Fsync != string(journal.FsyncAlways) && l.Fsync != string(journal.FsyncNone):
-		return cfg, refused("fsync", ": unknown word %q: interval, always or none", l.Fsync)
+		return cfg, refused("fsync", ": unknown word %q: interval, always or none%s", l.Fsync, didYouMean(l.Fsync, choices["fsync"]))
 	case l.Nice < -20 || l.Nice > 19:
 		return cfg, refused("nice", " %d: must be from -20 to 19", l.Nice)
 	case !rotates && l.Keep > 0:

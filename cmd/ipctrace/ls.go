@@ -56,8 +56,13 @@ one namespace, or of one in the host's, its title says which.
 
 Exit status: 0 done · 2 wrong usage, or no such namespace · 3 it could look into
 none of them.`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return l.run(c) },
+		Example: `  sudo ipctrace ls                        # all there is
+  sudo ipctrace ls --orphans --sort size  # what can perhaps go, the largest first
+  sudo ipctrace ls --ns self --limits     # how near this namespace is to its limits
+  sudo ipctrace ls --json | jq '.namespaces[].objects | length'`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, _ []string) error { return l.run(c) },
 	}
 	l.add(command.Flags())
 	return command

@@ -51,14 +51,12 @@ func byAge(a, b view.ListedObject) int {
 }
 
 func parseOrder(name string) (order, error) {
-	names := make([]string, len(orders))
-	for i, o := range orders {
+	for _, o := range orders {
 		if o.name == name {
 			return o.by, nil
 		}
-		names[i] = o.name
 	}
-	return nil, fmt.Errorf("--sort: unknown column %q: %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("--sort: unknown column %q: %s%s", name, strings.Join(choices["sort"], ", "), didYouMean(name, choices["sort"]))
 }
 
 // sort orders the objects of each namespace, and the namespaces by the first of

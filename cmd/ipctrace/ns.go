@@ -22,8 +22,15 @@ func newNS() *cobra.Command {
 		Use:   "ns [PID…]",
 		Short: "IPC namespaces and who is in them; with PIDs: which namespace links differ",
 		Long: `ns lists the IPC namespaces of this machine: who is in each, which containers that
-are, and what keeps it besides processes. With process numbers it shows all namespace links of these
-processes side by side, and which of them differ.`,
+are, and what keeps it besides processes. With process numbers it shows all
+namespace links of these processes side by side, and which of them differ.
+
+Exit status: 0 done · 2 wrong usage, or no such process · 3 these privileges
+cannot read the links of these processes.`,
+		Example: `  sudo ipctrace ns             # all IPC namespaces
+  sudo ipctrace ns 1 $$        # is this shell where the first process is?
+  sudo ipctrace ns --json | jq -r '.[] | select(.initial | not) | .label'`,
+		ValidArgsFunction: completePIDs,
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, err := out.isJSON()
 			if err != nil {

@@ -36,8 +36,16 @@ Nothing it made stays behind.
 With --shell it starts an interactive shell of yours in a new IPC namespace
 instead, and shows what is made in it and on the host until you leave it.
 
-Exit status: 0 proved · 1 not proved, or interrupted · 3 this kernel or these privileges cannot.`,
-		Args: noArgs,
+Exit status: 0 proved · 1 not proved, or interrupted · 2 wrong usage · 3 this kernel or
+these privileges cannot.
+
+Environment:
+  SHELL  what --shell starts`,
+		Example: `  sudo ipctrace prove            # the verdict, and what it rests on
+  sudo ipctrace prove --json | jq .proved
+  sudo ipctrace prove --shell    # try it yourself`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asJSON, err := out.isJSON()
 			if err != nil {
@@ -45,7 +53,7 @@ Exit status: 0 proved · 1 not proved, or interrupted · 3 this kernel or these 
 			}
 			tier, err := tracer.ParseTier(hooks)
 			if err != nil {
-				return usagef("--hooks: %v", err)
+				return usagef("--hooks: %v%s", err, didYouMean(hooks, choices["hooks"]))
 			}
 			if shell {
 				if asJSON {
@@ -265,7 +273,7 @@ func (p *proof) Write(e *event.Event) error {
 func freeKey() (int32, error) {
 	here, err := sysvipc.Here()
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%w: this kernel has no System V IPC (CONFIG_SYSVIPC)", errCannot)
+		return 0, errNoSysVIPC
 	}
 	if err != nil {
 		return 0, err

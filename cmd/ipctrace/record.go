@@ -33,8 +33,15 @@ func newRecord() *cobra.Command {
 seals them, at least once a second, so that nobody can change, drop or add a line
 unseen: "ipctrace verify" checks it, "ipctrace replay" shows what is in it. A log
 that is there is continued. SIGHUP begins a new file where logrotate has moved the
-old one. Ctrl-C ends it. docs/record.md says how the seals work.`,
-		Args: noArgs,
+old one. Ctrl-C ends it. docs/record.md says how the seals work.
+
+Exit status: 0 done · 1 events were dropped on the way to the file, or it could not be
+written · 2 wrong usage · 3 this kernel or these privileges cannot.`,
+		Example: `  sudo ipctrace record -o trace.jsonl --duration 3s
+  sudo ipctrace record -o trace.jsonl --rotate-size 100M --keep 10 --compress zstd
+  sudo ipctrace record -o trace.jsonl --seal-to '|logger -t ipctrace'`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r.stdout, r.stderr = c.OutOrStdout(), c.ErrOrStderr()
 			return r.run(c)

@@ -50,6 +50,10 @@ its first parts were deleted, as "record --keep" does, is shown without its begi
 
 Exit status: 0 done · 1 a file or a line could not be read, or lines are missing ·
 2 wrong usage.`,
+		Example: `  ipctrace replay trace.jsonl                  # all that happened, and the table
+  ipctrace replay trace.jsonl --event remove --kind shm
+  ipctrace replay trace.jsonl --speed 10x      # on the screen
+  ipctrace replay -o json trace.jsonl | jq -r .event | sort | uniq -c`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no file: ipctrace replay FILE…")

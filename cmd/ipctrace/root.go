@@ -15,7 +15,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(ctx)
-	return exit(command, err, stderr)
+	return exit(command, args, err, stderr)
 }
 
 func newRoot() *cobra.Command {
@@ -29,16 +29,39 @@ what comes to be, who made it and why it went. Without a command it is
 "ipctrace live".
 
 Exit status: 0 done · 1 a finding · 2 wrong usage · 3 this kernel or these
-privileges cannot (see "ipctrace doctor").`,
+privileges cannot (see "ipctrace doctor").
+
+Environment:
+  NO_COLOR  when it is set, no colours: as --no-color
+  TERM      "dumb" is no terminal for colours and screens
+  GOGC      how many percent the heap may grow by between collections; without
+            it ipctrace chooses, for few events to be lost and little memory
+  GOMAXPROCS, GOMEMLIMIT
+            as for all programs in Go
+
+Files:
+  /sys/kernel/btf/vmlinux
+            the kernel's own types, without which no hook can be loaded
+  /etc/ipctrace/serve.yaml
+            what the systemd unit has "ipctrace serve" read
+  PREFIX/share/doc/ipctrace/docs
+            where docs/events.md and the other pages that are named here are`,
+		Example: `  sudo ipctrace                       # the screen; Ctrl-C ends it
+  sudo ipctrace --no-host | cat       # what happens in containers, a line each
+  sudo ipctrace doctor                # what can be seen on this machine
+  sudo ipctrace prove                 # that IPC namespaces isolate on this kernel`,
+		Version:       version(),
 		Args:          live.Args,
 		RunE:          live.RunE,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.Flags().AddFlagSet(live.Flags())
 	root.PersistentFlags().Bool("no-color", false, "no colour (NO_COLOR in the environment does the same)")
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newVerify(), newKeygen(), newServe(), newDoctor())
+	root.SetUsageFunc(writeUsage)
+	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newVerify(),
+		newKeygen(), newServe(), newDoctor(), newCompletion(), newVersion())
+	completeFlags(root)
 	return root
 }

@@ -39,11 +39,16 @@ there at the end. Where the hooks cannot tell who made it, the report says so; s
 objects are neither counted as leaks nor removed. A segment that was removed while
 somebody has it attached is no leak. Objects go with their namespace.
 
-Exit status: the command's, 128+N if signal N ended it; 126 it could not be
-executed, 127 it was not found; 1 a finding that --fail-on-leak or --fail-on-fail
-asks for, or what ipctrace had to say could not be written; 2 wrong usage; 3 this
+Exit status: N that of the command · 128+N signal N ended it · 126 it could not be
+executed · 127 it was not found · 1 a finding that --fail-on-leak or --fail-on-fail
+asks for, or what ipctrace had to say could not be written · 2 wrong usage · 3 this
 kernel or these privileges cannot.`,
-		RunE: func(c *cobra.Command, args []string) error { return r.run(c, args) },
+		Example: `  sudo ipctrace run -- make check                  # what the tests make and leave behind
+  sudo ipctrace run -q --fail-on-leak --cleanup -- make check
+  sudo ipctrace run --user nobody -- ipcmk -Q      # as another user
+  sudo ipctrace run -q --json -o report.json -- ipcmk -M 4096`,
+		ValidArgsFunction: completeCommand,
+		RunE:              func(c *cobra.Command, args []string) error { return r.run(c, args) },
 	}
 	r.add(command.Flags())
 	return command
@@ -71,7 +76,7 @@ func (r *runner) add(f *pflag.FlagSet) {
 	f.BoolVar(&r.detach, "detach-on-exit", false, "end when the command ends, whatever its descendants do")
 	f.IntVar(&r.failOnLeak, "fail-on-leak", 0, "exit with 1 when `N` objects or more are left behind")
 	f.Lookup("fail-on-leak").NoOptDefVal = "1"
-	f.StringSliceVar(&r.failOnFail, "fail-on-fail", nil, "exit with 1 when a call that makes or opens an object failed with one of these errors: `ENOSPC,…`")
+	f.StringSliceVar(&r.failOnFail, "fail-on-fail", nil, "exit with 1 when a call that makes or opens an object failed with one of these errors: `ENOSPC,EACCES`")
 	f.BoolVar(&r.cleanup, "cleanup", false, "remove what is left behind for certain")
 	f.StringSliceVar(&r.allow, "leaks-allow", nil, "what may be left behind: `[KIND:]PATTERN` of a key or name (0x0052e2*, mq:/job?)")
 }

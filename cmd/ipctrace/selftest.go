@@ -48,12 +48,15 @@ func (s *server) selfTest(ctx context.Context) error {
 				return nil
 			}
 		case <-timeout.C:
-			return fmt.Errorf("%w: self-test: queue %d, made in IPC namespace %d, was not seen within %v", errCannot, probe.made.id, probe.made.inode, selfTestTime)
+			return fmt.Errorf("%w: queue %d, made in IPC namespace %d, was not seen within %v", errUnseen, probe.made.id, probe.made.inode, selfTestTime)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
+
+// errUnseen: the hooks are there, and do not see.
+var errUnseen = errors.New("self-test failed")
 
 // probe is a queue in a namespace that one thread alone is in. It is there until end:
 // the namespace, and with it the queue, goes with the thread.

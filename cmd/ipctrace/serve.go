@@ -32,8 +32,26 @@ the configuration and the metrics, docs/otlp.md what is sent.
 
 SIGHUP reads the filters of the configuration again, and begins a new log file where
 logrotate has moved the old one. SIGTERM and Ctrl-C end it, with all that was recorded
-by then. Under systemd it says when it is ready, and feeds the watchdog.`,
-		Args: noArgs,
+by then. Under systemd it says when it is ready, and feeds the watchdog.
+
+Exit status: 0 done · 1 an output failed, or was not done in time · 2 wrong usage, or a
+wrong configuration · 3 this kernel or these privileges cannot.
+
+Environment:
+  OTEL_EXPORTER_OTLP_ENDPOINT
+              as --otlp; docs/otlp.md has the other variables that start with
+              OTEL_EXPORTER_OTLP_
+  OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES
+              go before what ipctrace says of itself
+
+Files:
+  /etc/ipctrace/serve.yaml
+              what the systemd unit has it read`,
+		Example: `  sudo ipctrace serve                          # metrics on 127.0.0.1:9464
+  sudo ipctrace serve --record /var/log/ipctrace.jsonl
+  sudo ipctrace serve --otlp http://localhost:4318 --spool /var/lib/ipctrace/spool`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s.stderr = c.ErrOrStderr()
 			return s.run(c, file)

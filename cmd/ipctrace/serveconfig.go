@@ -104,6 +104,15 @@ var keys = map[string]string{
 	"fsync": "record.fsync", "sign": "record.sign", "seal-to": "record.seal_to", "nice": "nice", "queue": "record.queue",
 }
 
+// keyWords are the words that keys consist of.
+func keyWords() (words []string) {
+	for _, key := range keys {
+		words = append(words, strings.Split(key, ".")...)
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
 // maxConfig is how large the file may be, in bytes.
 const maxConfig = 1 << 20
 
@@ -193,6 +202,9 @@ func (s *serveConfig) locate(err error) error {
 	}
 	var syntax *yaml.SyntaxError
 	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		what += didYouMean(at.Value, keyWords())
+	}
 	if key := s.keyAt(at); key != "" && !errors.As(err, &syntax) && !errors.As(err, &unknown) {
 		what = key + ": " + what
 	}

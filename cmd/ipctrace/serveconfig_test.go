@@ -92,7 +92,7 @@ func TestServeConfigDefaults(t *testing.T) {
 // What is wrong is told with its line and key, or as the flag that it was.
 func TestServeConfigErrors(t *testing.T) {
 	for _, test := range []struct{ text, args, want string }{
-		{"lissten: 1", "", `c.yaml:1: unknown field "lissten"`},
+		{"lissten: 1", "", `c.yaml:1: unknown field "lissten"; did you mean listen?`},
 		{"metrics:\n  lissten: x", "", `c.yaml:2: unknown field "lissten"`},
 		{"metrics:\n\n  max_namespaces: lots", "", `c.yaml:3: metrics.max_namespaces: "lots" is no int`},
 		{"looks: maybe", "", `c.yaml:1: looks: "maybe" is no bool`},

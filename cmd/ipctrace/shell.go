@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -83,6 +84,9 @@ func startShell(c *cobra.Command) (*exec.Cmd, *os.File, error) {
 	// now: the shell would inherit it.
 	signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
 	ns, err := openNamespace(shell.Process.Pid)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s ended at once: give it a terminal, or something to read", path)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, shell.Process.Kill(), shell.Wait())
 	}

@@ -210,13 +210,6 @@ func (t *trace) gaps(found *snapshot.Snapshot) []string {
 	return gaps
 }
 
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
 // nativeABI is the ABI of this program, which is not worth a mention.
 func nativeABI() string {
 	if runtime.GOARCH == "amd64" {

@@ -32,6 +32,9 @@ compressed; - is stdin. That the newest part was not cut off only a seal can sho
 kept elsewhere: --head.
 
 Exit status: 0 whole · 1 not whole, or interrupted · 2 wrong usage.`,
+		Example: `  ipctrace verify trace.jsonl
+  ipctrace verify trace.jsonl*                 # with the older files of the log
+  ipctrace verify --json trace.jsonl | jq .whole`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no file: ipctrace verify FILE…")

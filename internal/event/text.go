@@ -198,10 +198,12 @@ func ErrnoName(errno unix.Errno) string {
 	return fmt.Sprintf("errno %d", int(errno))
 }
 
+// MaxErrno is MAX_ERRNO, include/linux/err.h.
+const MaxErrno = 4095
+
 // IsErrnoName says whether an errno has this name.
 func IsErrnoName(name string) bool {
-	const most = 4095 // MAX_ERRNO, include/linux/err.h
-	for errno := unix.Errno(1); errno <= most; errno++ {
+	for errno := unix.Errno(1); errno <= MaxErrno; errno++ {
 		if unix.ErrnoName(errno) == name {
 			return name != ""
 		}
