@@ -22,19 +22,22 @@ func (p *pulse) beat(second int64) {
 		*p = pulse{latest: second}
 	case passed > 0:
 		for s := p.latest + 1; s <= second; s++ {
-			p.counts[s%beats] = 0
+			*p.of(s) = 0
 		}
 		p.latest = second
 	}
-	p.counts[second%beats]++
+	*p.of(second)++
 }
+
+// of is the place of a second; a log may have any.
+func (p *pulse) of(second int64) *uint32 { return &p.counts[(second%beats+beats)%beats] }
 
 // at is how many there were in a second.
 func (p *pulse) at(second int64) uint32 {
-	if p == nil || second > p.latest || second <= p.latest-beats || second < 0 {
+	if second > p.latest || second <= p.latest-beats {
 		return 0
 	}
-	return p.counts[second%beats]
+	return *p.of(second)
 }
 
 // rate is events a second, of the last second that is over.
