@@ -60,6 +60,7 @@ Files:
 	root.Flags().AddFlagSet(live.Flags())
 	root.PersistentFlags().Bool("no-color", false, "no colour (NO_COLOR in the environment does the same)")
 	root.SetUsageFunc(writeUsage)
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newVerify(),
 		newKeygen(), newServe(), newDoctor(), newCompletion(), newVersion())
 	completeFlags(root)

@@ -41,3 +41,30 @@ func writeUsage(c *cobra.Command) error {
 	_, err := io.WriteString(c.OutOrStderr(), b.String())
 	return err
 }
+
+// newHelp is --help for those who put it first.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "The same as COMMAND --help",
+		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandNames(c.Root()), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			of, rest, err := c.Root().Find(args)
+			switch {
+			case err != nil:
+				return usage(err)
+			case len(rest) > 0:
+				return usagef("unknown command %q%s", rest[0], didYouMean(rest[0], commandNames(c.Root())))
+			case of.Hidden:
+				return usagef("unknown command %q", of.Name())
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
+}

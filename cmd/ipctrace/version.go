@@ -44,6 +44,7 @@ tasks. What a build does not know, such as the commit of one from a tarball, is 
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			b := thisBuild()
+			b.Objects = tracer.Objects()
 			if asJSON {
 				return writeJSON(c.OutOrStdout(), b)
 			}
@@ -54,8 +55,9 @@ tasks. What a build does not know, such as the commit of one from a tarball, is 
 	return command
 }
 
+// thisBuild leaves out the objects, which take some time.
 func thisBuild() build {
-	b := build{Version: release, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Objects: tracer.Objects()}
+	b := build{Version: release, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	for _, tier := range []tracer.Tier{tracer.Fentry, tracer.Syscall} {
 		b.Tiers = append(b.Tiers, tier.String())
 	}
