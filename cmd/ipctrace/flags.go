@@ -317,8 +317,17 @@ type output struct {
 }
 
 func (o *output) add(f *pflag.FlagSet) {
-	f.StringVarP(&o.format, "output", "o", "", "what to write: `text|json`; without it text")
+	f.StringVarP(&o.format, "output", "o", "text", "what to write: `text|json`")
 	f.BoolVar(&o.json, "json", false, "the same as -o json")
+}
+
+// addScreen is for a command that has a terminal show a screen, unless it is told what
+// to write.
+func (o *output) addScreen(f *pflag.FlagSet) {
+	o.add(f)
+	format := f.Lookup("output")
+	format.DefValue, format.Usage = "", "what to write: `text|json`; without it a terminal shows the screen, all else is text"
+	o.format = ""
 }
 
 // isJSON is the answer of both flags.

@@ -24,6 +24,11 @@ there to those that come and go while it runs, and the namespaces themselves: on
 a terminal as a screen, into a pipe what happens as a line each, with -o json as
 the events of docs/events.md. Ctrl-C ends it; then comes the table by namespace.
 
+The screen has the namespaces, the chosen one and its neighbours side by side or
+one of them opened into its objects, and the newest events. Arrows move, enter
+opens, d tells all that is known of an object, / shows only what you want to see,
+? says what the other keys do. docs/live.md has more of it.
+
 Exit status: 0 done · 1 interrupted by an error · 2 wrong usage · 3 this kernel or
 these privileges cannot.`,
 		Example: `  sudo ipctrace live --no-host             # in containers alone
@@ -37,7 +42,7 @@ these privileges cannot.`,
 		},
 	}
 	sel.add(command.Flags())
-	out.add(command.Flags())
+	out.addScreen(command.Flags())
 	return command
 }
 

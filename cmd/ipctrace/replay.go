@@ -29,11 +29,12 @@ func newReplay() *cobra.Command {
 		Use:   "replay FILE…",
 		Short: "Show what is in a log: lines, the table of a moment, the screen",
 		Long: `replay shows logs, as "ipctrace record" and "ipctrace live -o json" write them, the
-way live shows what happens. It needs no privileges. On stdout there is a line for each
-event, then the table by namespace and the totals; several traces come one after the
-other. With --at there is the table alone, as it was then. With --speed on a terminal
-the log is played on the screen; between two traces it stands for two seconds at most.
-With -o json there are the lines themselves, as they stand in the files.
+way live shows what happens. It needs no privileges. On a terminal the log is played on
+the screen: space stands still, ← and → go back and on, ? says what the other keys do;
+between two traces it stands for two seconds at most. Elsewhere, and with -o text, there
+is a line for each event, then the table by namespace and the totals; several traces come
+one after the other. With --at there is the table alone, as it was then. With -o json
+there are the lines themselves, as they stand in the files.
 
 Name all files of a log: they are put into order. They may be compressed with gzip or
 zstd; - is stdin. What the flags leave out is not in the table either; what was before
@@ -50,9 +51,10 @@ its first parts were deleted, as "record --keep" does, is shown without its begi
 
 Exit status: 0 done · 1 a file or a line could not be read, or lines are missing ·
 2 wrong usage.`,
-		Example: `  ipctrace replay trace.jsonl                  # all that happened, and the table
+		Example: `  ipctrace replay trace.jsonl                  # on a terminal: played on the screen
+  ipctrace replay -o text trace.jsonl          # all that happened, and the table
   ipctrace replay trace.jsonl --event remove --kind shm
-  ipctrace replay trace.jsonl --speed 10x      # on the screen
+  ipctrace replay trace.jsonl --speed 10x
   ipctrace replay -o json trace.jsonl | jq -r .event | sort | uniq -c`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -72,9 +74,9 @@ func (r *replay) add(f *pflag.FlagSet) {
 	f.StringVar(&r.at, "at", "", "the table of this `TIME`, and no lines")
 	f.StringVar(&r.since, "since", "", "lines from this `TIME` on")
 	f.StringVar(&r.until, "until", "", "lines up to this `TIME`; the table is of then")
-	f.StringVar(&r.speed, "speed", "", "play it so fast, on a terminal on the screen: `1x|10x|max`")
+	f.StringVar(&r.speed, "speed", "", "play it so fast: `1x|10x|max`; on the screen without it as it was, and long logs faster")
 	f.Uint64Var(&r.count, "count", 0, "end after `N` events, besides those of what was there")
-	r.out.add(f)
+	r.out.addScreen(f)
 }
 
 func (r *replay) run(c *cobra.Command, names []string) error {
