@@ -39,6 +39,6 @@ privileges cannot (see "ipctrace doctor").`,
 	root.Flags().AddFlagSet(live.Flags())
 	root.PersistentFlags().Bool("no-color", false, "no colour (NO_COLOR in the environment does the same)")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newVerify(), newKeygen(), newServe(), newDoctor())
+	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newReport(), newVerify(), newKeygen(), newServe(), newDoctor())
 	return root
 }

@@ -157,7 +157,7 @@ func leftoverCells(o Leftover, opts Options) []string {
 	last := strings.Join(slices.DeleteFunc(aside, func(s string) bool { return s == "" }), "  ")
 	return []string{
 		Safe(obj.Kind, maxWord), id, keyText(obj.Kind, obj.Key, obj.Name, maxName), owner, modeTold(obj),
-		sizeText(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(usedText(obj.State)),
+		ObjectSize(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(usedText(obj.State)),
 		doerText(o.Maker), o.Time.In(opts.Location).Format(shortClock), namespaceText(&o.NS), last,
 	}
 }

@@ -31,7 +31,7 @@ func compactRow(e *event.Event, opts Options) row {
 	}
 	if o := e.Object; o != nil {
 		kind, key = Safe(o.Kind, maxWord), keyTold(o, maxCompactName)
-		size = sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
+		size = ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 	}
 	if e.Event == event.ObjectRemove {
 		size = unknown

@@ -33,7 +33,7 @@ func endedText(n *inventory.Namespace) string {
 		text += Safe(n.Label, maxLabel) + " · "
 	}
 	text += fmt.Sprintf("%d created, removed: %s", n.Created, removedText(n))
-	if late := lateText(n.Observed); late != "" {
+	if late := Late(n.Observed); late != "" {
 		text += " · " + late
 	}
 	return text

@@ -123,7 +123,7 @@ func objectCells(e *event.Event, opts Options) []string {
 	}
 	return []string{
 		orNone(Safe(o.Kind, maxWord)), idText(e), keyTold(o, maxLabel),
-		ownerText(e, opts), modeTold(o), sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
+		ownerText(e, opts), modeTold(o), ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
 	}
 }
 

@@ -171,7 +171,7 @@ func (t table) objectCells(o *inventory.Object, cut cuts) []string {
 	owner, mode, size := unknown, unknown, unknown
 	if o.Known {
 		mode = o.Mode.String()
-		size = sizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
+		size = ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 		if o.UID != nil {
 			owner = t.opts.Users.Name(*o.UID)
 		}

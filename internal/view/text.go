@@ -80,8 +80,8 @@ func keyText(kind string, key event.Key, name string, max int) string {
 
 const kindMQ = "mq"
 
-// sizeText of an object in its own measure, if it has one.
-func sizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
+// ObjectSize is the size in the measure of its kind, "-" where it has none.
+func ObjectSize(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
 	switch {
 	case size != nil:
 		return Bytes(*size)
