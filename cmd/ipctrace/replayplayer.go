@@ -25,7 +25,7 @@ type player struct {
 
 	span        span      // since and until, in this log
 	first, last time.Time // of all events in it
-	lines       uint64 // read
+	lines       uint64    // read
 	told        uint64
 	shown       int // traces
 

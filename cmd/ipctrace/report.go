@@ -142,7 +142,7 @@ func (r *reporter) make(c *cobra.Command, p *player, files twice, check journal.
 	if p.lines > verdict.Lines {
 		log.Verdict.Grown = p.lines - verdict.Lines
 	}
-	log.Filters, log.Notes = r.words(), faults.notes
+	log.Filters, log.Notes = r.words(), faults.all()
 	if err := r.write(c.OutOrStdout(), log); err != nil {
 		return err
 	}

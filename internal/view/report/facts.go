@@ -125,8 +125,11 @@ func (t *Trace) warnings() []string {
 	add(omitted > 0, "%d of %d events are counted here, and not told one by one: those between the first %d and the last %d. --since and --until show a part in full.",
 		omitted, t.kept.total, len(t.kept.first), len(t.kept.last))
 	add(t.omitted > 0, "%d of %d objects have no line of their own: they are gone, or there are too many.", t.omitted, t.objects)
-	add(len(t.beyond) > 0, "%d namespaces or more are not on this page, nor is what happened in them: it has room for %d. --ns and --since choose others.",
-		len(t.beyond), t.limits.Namespaces)
+	add(len(t.beyond) > 0, "At least %d namespaces are not on this page, nor are %d events in them: it has room for %d. --ns and --since choose others.",
+		len(t.beyond), t.unseen.beyond, t.limits.Namespaces)
+	add(t.unseen.unplaced > 0, "%d events are not on this page: it is not known of which namespace they are.", t.unseen.unplaced)
+	add(t.unseen.unheard > 0, "%d events are not on this page: this program does not know their types.", t.unseen.unheard)
+	add(int(t.lost.Places) > len(t.losses), "Of %d losses %d have a place of their own, the last of them stands for those after it.", t.lost.Places, len(t.losses))
 	return w
 }
 
@@ -143,7 +146,7 @@ func (t *Trace) account() []string {
 			what  string
 		}{
 			{s.Filtered, "left out by filters of the recording"}, {s.Dropped, "lost on the way to the log"},
-			{s.Skipped, "times the kernel skipped a hook: at most so many more were not seen"}, {s.Found, "found out by looking"},
+			{s.Skipped, "more at most were not seen: so often the kernel skipped a hook"}, {s.Found, "found out by looking"},
 		} {
 			if n.count > 0 {
 				a = append(a, fmt.Sprintf("%d %s", n.count, n.what))
@@ -156,7 +159,7 @@ func (t *Trace) account() []string {
 }
 
 func (t *Trace) figures(lanes []*lane) []figure {
-	born, ended, before := 0, 0, 0
+	born, ended := 0, 0
 	for _, l := range lanes {
 		if l.born {
 			born++
@@ -165,13 +168,15 @@ func (t *Trace) figures(lanes []*lane) []figure {
 			ended++
 		}
 	}
-	left, still := 0, 0
+	var left, still, before, cleared int
 	for _, o := range t.lives {
 		switch {
 		case o.left():
 			left++
 		case !o.gone:
 			still++
+		case o.cause == event.CauseNamespace:
+			cleared++
 		}
 		if o.before {
 			before++
@@ -179,12 +184,25 @@ func (t *Trace) figures(lanes []*lane) []figure {
 	}
 	lost := t.lost.Kernel + t.lost.Output
 	return []figure{
-		{fmt.Sprint(len(lanes)), noun(len(lanes), "namespace"), fmt.Sprintf("%d born, %d ended", born, ended), false},
-		{fmt.Sprint(t.objects), noun(t.objects, "object"), fmt.Sprintf("%d there before", before), false},
-		{fmt.Sprint(left), "left behind", fmt.Sprintf("%d from before still there", still), left > 0},
-		{fmt.Sprint(t.counts.Failed), "failed", limitNote(len(t.reached)), t.counts.Failed > 0},
-		{fmt.Sprint(lost), "lost", fmt.Sprintf("at most %d more unseen", t.lost.AtMost), lost+t.lost.AtMost > 0},
+		{grouped(len(lanes)), noun(len(lanes), "namespace"), fmt.Sprintf("%d born, %d ended", born, ended), false},
+		{grouped(t.objects), noun(t.objects, "object"), fmt.Sprintf("%d there before, %d of them still", before, still), false},
+		{grouped(left), "left behind", fmt.Sprintf("%d more went with their namespaces", cleared), left > 0},
+		{grouped(t.counts.Failed), "failed", limitNote(len(t.reached)), t.counts.Failed > 0},
+		{grouped(lost), "lost", t.lossNote(), lost+t.lost.AtMost > 0},
 	}
+}
+
+// lossNote says how certain it is that no more was lost.
+func (t *Trace) lossNote() string {
+	switch {
+	case t.stop != nil && t.stop.Delivered+t.stop.Lost != t.stop.Produced:
+		return "what the log says does not add up"
+	case t.stop == nil:
+		return "the end is not there: perhaps more"
+	case t.lost.AtMost > 0:
+		return fmt.Sprintf("at most %d more not seen", t.lost.AtMost)
+	}
+	return "delivered + lost = produced"
 }
 
 func limitNote(n int) string {
@@ -192,6 +210,15 @@ func limitNote(n int) string {
 		return "no limit reached"
 	}
 	return fmt.Sprintf("%d %s reached", n, noun(n, "limit"))
+}
+
+// grouped is a number with its thousands apart.
+func grouped[N int | uint64](n N) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func noun(n int, word string) string {

@@ -92,11 +92,14 @@ func (d *drawing) head(alone bool, verdict string) {
 	fmt.Fprintf(d, `<defs><pattern id="hatch-%d" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 0V6"/></pattern></defs>`, d.trace.number)
 	fmt.Fprintf(d, `<rect class="paper" width="%d" height="%d"/>`, svgWidth, d.height)
 	if verdict != "" {
-		d.textAt(8, 13, "note", verdict)
+		d.textAt(8, 12, "name", title+" · "+d.trace.lead()[0]+" · "+verdict)
 	}
 	for _, tick := range ticks(d.trace.origin.Add(d.trace.from), d.trace.to-d.trace.from) {
 		x := d.x(d.trace.from + tick.at)
 		fmt.Fprintf(d, `<path class="grid" d="M%.1f %dV%d"/>`, x, svgHead-6, d.height)
+		if x > svgWidth-70 {
+			continue
+		}
 		fmt.Fprintf(d, `<text class="tick" x="%.1f" y="%d">%s</text>`, x+3, svgHead-10, tick.text)
 	}
 }
@@ -205,7 +208,8 @@ func cutTo(text string, most int) string {
 // marks are what happened in a namespace: failures, and those who came in.
 func (d *drawing) marks(l *lane, y int) {
 	last := map[event.Type]float64{}
-	for _, r := range d.events[l] {
+	events := slices.SortedStableFunc(slices.Values(d.events[l]), func(a, b record) int { return cmp.Compare(weight(a), weight(b)) })
+	for _, r := range events {
 		if r.at < d.trace.from || r.at > d.trace.to {
 			continue
 		}
@@ -223,6 +227,14 @@ func (d *drawing) marks(l *lane, y int) {
 			fmt.Fprintf(d, `<circle class="open" cx="%.1f" cy="%d" r="2.2"/>`, x, y+10)
 		}
 	}
+}
+
+// weight puts failures on top of what else happened.
+func weight(r record) int {
+	if r.typ == event.ObjectFail {
+		return 1
+	}
+	return 0
 }
 
 // object is a bar: open to the left where it was there before, an arrow where it is left,

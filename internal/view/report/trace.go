@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -30,7 +31,15 @@ type Trace struct {
 	reached map[reach]*limit
 	losses  []loss
 	lost    lostTotals
+	unseen  unseen
 	blind   bool // the hooks do not tell the end of unlinked queues
+}
+
+// unseen are events that no lane shows.
+type unseen struct {
+	unplaced uint64 // of a namespace that was not readable
+	beyond   uint64 // of namespaces past the limit
+	unheard  uint64 // of types that this program does not know
 }
 
 // counts of what happened in a trace or in a namespace, as it was told.
@@ -59,6 +68,7 @@ func (t *Trace) Add(e *event.Event) {
 	}
 	l, o := t.follow(e)
 	if l == nil {
+		t.unseen.add(e)
 		return
 	}
 	t.counts.add(e)
@@ -78,6 +88,18 @@ func (t *Trace) Add(e *event.Event) {
 		at: at, seq: e.Seq, typ: e.Event, lane: l, life: o, from: from, object: e.Object, process: e.Process,
 		container: e.Container, syscall: e.Syscall, abi: e.ABI, word: word(e), observed: e.Observed,
 	})
+}
+
+func (u *unseen) add(e *event.Event) {
+	switch {
+	case e.Event.IsState() || strings.HasPrefix(string(e.Event), "trace."):
+	case !e.Event.IsObject() && !e.Event.IsNamespace():
+		u.unheard++
+	case e.NS == nil:
+		u.unplaced++
+	default:
+		u.beyond++
+	}
 }
 
 // word is what says why.

@@ -114,8 +114,15 @@ class View {
     this.table = new Table(this.trace, number, (item) => this.choose(item));
     this.build(number);
     section.addEventListener('keydown', (e) => this.key(e));
-    for (const row of section.querySelectorAll('[data-object]')) row.addEventListener('click', () => this.choose({ of: 'object', i: Number(row.dataset.object) }));
+    for (const row of section.querySelectorAll('[data-object]')) this.lead(row);
     this.filter('');
+  }
+
+  // lead has a row of what was left behind lead to its object.
+  lead(row) {
+    const cell = row.cells[0];
+    cell.replaceChildren(make('button', { type: 'button' }, cell.textContent));
+    row.addEventListener('click', () => this.choose({ of: 'object', i: Number(row.dataset.object) }));
   }
 
   build(number) {
@@ -199,7 +206,7 @@ class View {
     for (const [name, value] of facts) list.append(make('dt', {}, name), make('dd', {}, value));
     const shut = make('button', { type: 'button', class: 'shut', onclick: () => this.shut() }, 'Close');
     details.replaceChildren(shut, make('h2', {}, (bad ? '✗ ' : '') + title), list, ...this.history(events || []));
-    details.hidden = false;
+    showDetails(true);
     say(title);
   }
 
@@ -215,7 +222,7 @@ class View {
   }
 
   shut() {
-    details.hidden = true;
+    showDetails(false);
     this.timeline.mark(undefined);
     this.table.mark(undefined);
     if (this.back && this.back.isConnected) this.back.focus();
@@ -230,6 +237,12 @@ function legend() {
     make('span', {}, 'Drag moves, Ctrl and wheel zoom, arrows go from event to event.'));
 }
 
+// showDetails makes room for them, where there is.
+function showDetails(on) {
+  details.hidden = !on;
+  document.documentElement.classList.toggle('detailed', on);
+}
+
 document.documentElement.classList.add('js');
 const views = new Map();
 
@@ -237,7 +250,7 @@ const views = new Map();
 function chooseTrace(number) {
   for (const section of document.querySelectorAll('section.trace')) section.hidden = section.id !== 'trace-' + number;
   if (!views.has(number)) views.set(number, new View(document.getElementById('trace-' + number)));
-  if (!details.hidden) details.hidden = true;
+  showDetails(false);
   views.current = views.get(number);
 }
 

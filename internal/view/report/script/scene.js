@@ -72,7 +72,7 @@ class Scene {
       if (born[i] > view.to) break;
       if (!filter.objects[i] || (end[i] >= 0 && end[i] < view.from)) continue;
       const x0 = Math.max(this.x(born[i]), this.gutter - 4);
-      const x1 = Math.max(Math.min(this.x(trace.until(i)), this.width), x0 + 4);
+      const x1 = Math.max(Math.min(this.x(trace.until(i)), this.width + 20), x0 + 4);
       let row = 0;
       while (row < ends.length && ends[row] > x0 - 1.5) row++;
       if (row >= most) {
@@ -306,7 +306,7 @@ class Scene {
       c.fillRect(x, y + 1, Math.max(x1 - x - 1, 0), h - 2);
       c.globalAlpha = 1;
     }
-    if (objects.before[i] === 1) {
+    if (objects.before[i] === 1 && objects.born[i] >= this.view.from) {
       c.fillStyle = this.ink.alive;
       for (let d = -1; d < h; d += 4) c.fillRect(x0 - 1, y + d, 3, 2);
     }
@@ -334,11 +334,17 @@ class Scene {
     const list = this.trace.laneEvents[lane.i];
     const from = lowest(list, (i) => events.at[i] >= this.view.from);
     const to = lowest(list, (i) => events.at[i] > this.view.to);
-    if (to - from > this.plot) {
+    if (to - from > this.plot / 6) {
       this.heap(list, from, to, y);
       return;
     }
-    for (let k = from; k < to; k++) if (this.filter.events[list[k]]) this.mark(list[k], y);
+    const failed = [];
+    for (let k = from; k < to; k++) {
+      if (!this.filter.events[list[k]]) continue;
+      if (events.type[list[k]] === this.failType) failed.push(list[k]);
+      else this.mark(list[k], y);
+    }
+    for (const i of failed) this.mark(i, y); // on top
     if (this.trace.omitted && this.trace.namespaces[lane.i].bins) this.omitted(this.trace.namespaces[lane.i].bins, y);
   }
 

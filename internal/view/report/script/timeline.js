@@ -65,6 +65,8 @@ class Timeline {
       this.pending = undefined;
       if (!this.scene.lanes) return;
       this.scene.draw(this.chart.scrollTop, this.chosen, this.hover);
+      const { from, to } = this.scene.view;
+      this.chart.setAttribute('aria-description', 'shown: ' + this.trace.clock(from) + ' to ' + this.trace.clock(to));
       this.drawOverview();
     });
   }
