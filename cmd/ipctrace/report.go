@@ -69,7 +69,7 @@ func (r *reporter) add(f *pflag.FlagSet) {
 
 func (r *reporter) run(c *cobra.Command, names []string) error {
 	stdout := c.OutOrStdout()
-	if file, ok := stdout.(*os.File); ok && (r.output == "" || r.output == "-") && isTerminal(file) {
+	if file, ok := stdout.(*os.File); ok && (r.output == "" || r.output == "-") && anyTerminal(file) {
 		return usagef("the page is not for a terminal: -o report.html")
 	}
 	if c.Flags().Changed("output") && r.output == "" {
