@@ -40,7 +40,7 @@ type leftRow struct {
 }
 
 type limitRow struct {
-	Name, Certainty, Call, Namespace, There, By, When string
+	Name, Certainty, Errno, Namespace, There, By, When string
 	Count                                             uint64
 	Lane                                              int
 }
@@ -185,11 +185,18 @@ func (t *Trace) figures(lanes []*lane) []figure {
 	lost := t.lost.Kernel + t.lost.Output
 	return []figure{
 		{grouped(len(lanes)), noun(len(lanes), "namespace"), fmt.Sprintf("%d born, %d ended", born, ended), false},
-		{grouped(t.objects), noun(t.objects, "object"), fmt.Sprintf("%d there before, %d of them still", before, still), false},
+		{grouped(t.objects), noun(t.objects, "object"), existingNote(before, still), false},
 		{grouped(left), "left behind", fmt.Sprintf("%d more went with their namespaces", cleared), left > 0},
 		{grouped(t.counts.Failed), "failed", limitNote(len(t.reached)), t.counts.Failed > 0},
 		{grouped(lost), "lost", t.lossNote(), lost+t.lost.AtMost > 0},
 	}
+}
+
+func existingNote(before, still int) string {
+	if before == 0 {
+		return "none there before"
+	}
+	return fmt.Sprintf("%d there before, %d of them still", before, still)
 }
 
 // lossNote says how certain it is that no more was lost.
@@ -237,9 +244,9 @@ func (t *Trace) leftRows() (rows []leftRow, more int) {
 			more++
 			continue
 		}
-		made := t.clock(o.born)
+		made := t.clock(o.born)[:len("15:04:05.000")]
 		if o.unclear {
-			made += " or before"
+			made = "by " + made
 		}
 		rows = append(rows, leftRow{
 			Object: safe(o.object.Kind + " " + idText(&o.object)), Key: safe(keyText(&o.object)), Namespace: laneText(o.lane),
@@ -272,8 +279,8 @@ func (t *Trace) limitRows() []limitRow {
 	var rows []limitRow
 	for _, l := range all[:min(len(all), mostRows)] {
 		rows = append(rows, limitRow{
-			Name: l.name, Certainty: l.certainty, Call: safe(l.kind + " · " + l.errno), Namespace: laneText(l.lane),
-			There: fmt.Sprint(l.there), By: processText(l.by), When: t.clock(l.first), Count: l.count, Lane: l.lane.index,
+			Name: l.name, Certainty: l.certainty, Errno: safe(l.errno), Namespace: laneText(l.lane),
+			There: fmt.Sprint(l.there), By: processText(l.by), When: t.clock(l.first)[:len("15:04:05.000")], Count: l.count, Lane: l.lane.index,
 		})
 	}
 	return rows

@@ -50,7 +50,7 @@ func (t *Trace) lane(ns *event.Namespace, at time.Duration) *lane {
 		t.pass(id)
 		return nil
 	}
-	l := &lane{ns: *ns, first: at, ids: map[objectID]*life{}, names: map[string]*life{}, inodes: map[uint64]*life{}, there: map[string]int{}}
+	l := &lane{ns: *ns, index: -1, first: at, ids: map[objectID]*life{}, names: map[string]*life{}, inodes: map[uint64]*life{}, there: map[string]int{}}
 	t.lanes[id] = l
 	t.order = append(t.order, l)
 	return l

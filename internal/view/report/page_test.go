@@ -182,9 +182,9 @@ func TestVerdicts(t *testing.T) {
 		{nil, "none", []string{"not checked"}, false},
 	} {
 		log := logOf(t, sessionLog(t), Limits{})
-		log.Verdict.Report = c.report
+		log.Verdict.Report, log.Verdict.Grown = c.report, 3
 		page := string(render(t, log))
-		for _, text := range append(c.says, `class="verdict `+c.class+`"`) {
+		for _, text := range append(c.says, "3 lines of this page came after what was checked", `class="verdict `+c.class+`"`) {
 			if !strings.Contains(page, text) {
 				t.Errorf("%s: nothing about %q", c.class, text)
 			}

@@ -234,6 +234,37 @@ func TestParents(t *testing.T) {
 	}
 }
 
+// TestLeftOut: what was gone before the time that is shown is not on the page, and what
+// was there is.
+func TestLeftOut(t *testing.T) {
+	trace := New(Limits{}).Begin(event.Start{}, false, time.Unix(0, 0))
+	note := func(second int64, typ event.Type, inode uint64, what func(*event.Event)) {
+		e := &event.Event{Event: typ, Time: time.Unix(second, 0), NS: &event.Namespace{Inode: inode, Gen: 1}}
+		what(e)
+		trace.Note(e)
+	}
+	born := func(from uint64) func(*event.Event) {
+		return func(e *event.Event) { e.From = &event.Namespace{Inode: from, Gen: 1} }
+	}
+	note(1, event.NamespaceFound, 1, nothing)
+	note(2, event.NamespaceCreate, 2, born(1))
+	note(3, event.NamespaceCreate, 3, born(2))
+	note(4, event.ObjectCreate, 2, id(1, 5))
+	note(5, event.ObjectCreate, 3, id(1, 6))
+	note(6, event.NamespaceFree, 2, nothing)
+	trace.End(time.Unix(10, 0), time.Unix(20, 0), 0)
+	var inodes []uint64
+	for _, l := range trace.arrange() {
+		inodes = append(inodes, l.ns.Inode)
+	}
+	if diff := cmp.Diff([]uint64{1, 3}, inodes); diff != "" {
+		t.Error(diff)
+	}
+	if len(trace.lives) != 1 || trace.lives[0].object.Key != 6 || trace.objects != 1 {
+		t.Errorf("%d objects, %d with a line", trace.objects, len(trace.lives))
+	}
+}
+
 // TestBounds: what a page has no room for is counted, and said.
 func TestBounds(t *testing.T) {
 	limits := Limits{Events: 100, Objects: 40, Namespaces: 5, Losses: 3}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,25 @@ func (t *Trace) Note(e *event.Event) { t.follow(e) }
 // End ends the trace. It is shown from a time to another; lines are missing, at least so many.
 func (t *Trace) End(from, to time.Time, missing uint64) {
 	t.from, t.to, t.missing = t.at(from), max(t.at(to), t.at(from)), missing
+	t.leaveOut()
+}
+
+// leaveOut lets go of what was gone before what is shown begins.
+func (t *Trace) leaveOut() {
+	known := len(t.lives)
+	inhabited := map[*lane]bool{}
+	t.lives = slices.DeleteFunc(t.lives, func(o *life) bool { return o.gone && o.end < t.from })
+	for _, o := range t.lives {
+		inhabited[o.lane] = true
+	}
+	t.objects -= known - len(t.lives)
+	past := func(l *lane) bool { return l != nil && l.gone && l.freed < t.from && !inhabited[l] }
+	for _, l := range t.order {
+		if past(l.parent) {
+			l.parent = nil
+		}
+	}
+	t.order = slices.DeleteFunc(t.order, past)
 }
 
 func (t *Trace) lose(l *event.Lost) {
