@@ -35,14 +35,14 @@ type figure struct {
 }
 
 type leftRow struct {
-	Object, Key, Namespace, Size, Maker, Made string
-	Index                                     int // of the object in the data
+	Object, Key, Namespace, Maker, Made string
+	Index                               int // of the object in the data
 }
 
 type limitRow struct {
 	Name, Certainty, Errno, Namespace, There, By, When string
-	Count                                             uint64
-	Lane                                              int
+	Count                                              uint64
+	Lane                                               int
 }
 
 type sharedRow struct {
@@ -249,11 +249,20 @@ func (t *Trace) leftRows() (rows []leftRow, more int) {
 			made = "by " + made
 		}
 		rows = append(rows, leftRow{
-			Object: safe(o.object.Kind + " " + idText(&o.object)), Key: safe(keyText(&o.object)), Namespace: laneText(o.lane),
-			Size: safe(o.size()), Maker: processText(o.maker), Made: made, Index: i,
+			Object: o.name(), Key: safe(keyText(&o.object)), Namespace: laneText(o.lane),
+			Maker: processText(o.maker), Made: made, Index: i,
 		})
 	}
 	return rows, more
+}
+
+// name is "shm 7, 64 KiB".
+func (o *life) name() string {
+	name := strings.TrimSpace(safe(o.object.Kind + " " + idText(&o.object)))
+	if size := o.size(); size != "" {
+		name += ", " + safe(size)
+	}
+	return name
 }
 
 func laneText(l *lane) string {

@@ -77,7 +77,7 @@ func (t *Trace) object(l *lane, e *event.Event) *life {
 	if o == nil {
 		o = t.begin(l, e)
 	}
-	o.learn(e)
+	t.learn(o, e)
 	switch e.Event {
 	case event.ObjectOpen, event.ObjectGet:
 		o.opens++
@@ -158,7 +158,7 @@ func (t *Trace) begin(l *lane, e *event.Event) *life {
 		}
 	}
 	t.objects++
-	l.hold(o)
+	t.hold(o, t.at(e.Time))
 	l.there[o.object.Kind]++
 	if len(t.lives) >= t.limits.Objects {
 		t.thin()
@@ -201,8 +201,10 @@ func (t *Trace) thin() {
 	t.lives = kept
 }
 
-// hold makes an object the one that its id or name leads to.
-func (l *lane) hold(o *life) {
+// hold makes an object the one that its id or name leads to. A queue that had the name
+// before was unlinked, unseen.
+func (t *Trace) hold(o *life, at time.Duration) {
+	l := o.lane
 	switch {
 	case o.object.Kind != kindMQ:
 		l.ids[objectID{o.object.Kind, *o.object.ID}] = o
@@ -210,14 +212,18 @@ func (l *lane) hold(o *life) {
 	case o.object.Inode != nil:
 		l.inodes[*o.object.Inode] = o
 	}
-	if o.object.Name != "" && !o.marked {
-		l.names[o.object.Name] = o
+	if o.object.Name == "" || o.marked {
+		return
 	}
+	if other := l.names[o.object.Name]; other != nil && other != o {
+		t.end(other, at, "", nil, event.ObservedReuse)
+	}
+	l.names[o.object.Name] = o
 }
 
 // learn takes what an event says of the object itself. What a caller that found it
 // asked for is not what it has.
-func (o *life) learn(e *event.Event) {
+func (t *Trace) learn(o *life, e *event.Event) {
 	told := e.Event == event.ObjectCreate || e.Event == event.ObjectFound || e.Event == event.ObjectState || e.Event == event.ObjectMark
 	if told && !e.Object.Bare {
 		key := o.object.Key
@@ -233,7 +239,7 @@ func (o *life) learn(e *event.Event) {
 		o.object.Name = e.Object.Name
 	}
 	if !o.gone && e.Event != event.ObjectRemove {
-		o.lane.hold(o)
+		t.hold(o, t.at(e.Time))
 	}
 	if e.Event == event.ObjectCreate || e.Event == event.ObjectState && o.maker == nil {
 		o.maker, o.container = e.Process, e.Container

@@ -138,17 +138,25 @@ func TestLives(t *testing.T) {
 	}{
 		"made and removed": {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.ObjectOpen, what: id(1, 5)}, {typ: event.ObjectRemove, what: gone("rmid", id(1, 5))}},
 			[]life{{0, 2, false, "rmid"}}},
-		"left":                {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}}, []life{{0, -1, false, ""}}},
-		"there before":        {"fentry", []step{{typ: event.ObjectFound, what: id(1, 5)}, {typ: event.ObjectOpen, what: id(1, 5)}}, []life{{0, -1, true, ""}}},
-		"only its end":        {"fentry", []step{{typ: event.ObjectRemove, what: gone("rmid", id(1, 5))}}, []life{{0, 0, true, "rmid"}}},
-		"its id again":        {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.ObjectCreate, what: id(1, 6)}}, []life{{0, 1, false, ""}, {1, -1, false, ""}}},
-		"another key":         {"syscall", []step{{typ: event.ObjectGet, what: id(1, 5)}, {typ: event.ObjectGet, what: id(1, 6)}}, []life{{0, 1, false, ""}, {1, -1, false, ""}}},
-		"with its namespace":  {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.NamespaceFree, what: nothing}}, []life{{0, 1, false, "namespace"}}},
-		"queues of one name":  {"fentry", []step{{typ: event.ObjectCreate, what: queue("/a", 1)}, {typ: event.ObjectMark, what: queue("/a", 1)}, {typ: event.ObjectCreate, what: queue("/a", 2)}, {typ: event.ObjectRemove, what: gone("unlink", queue("/a", 1))}}, []life{{0, 3, false, "unlink"}, {2, -1, false, ""}}},
-		"an unlinked queue":   {"syscall", []step{{typ: event.ObjectCreate, what: queue("/a", 1)}, {typ: event.ObjectMark, what: queue("/a", 1)}}, []life{{0, 1, false, "unlink"}}},
-		"outlived":            {"fentry", []step{{typ: event.ObjectCreate, what: queue("/a", 1)}, {typ: event.NamespaceFree, what: nothing}, {typ: event.ObjectRemove, what: gone("unlink", queue("/a", 1))}}, []life{{0, 2, false, "unlink"}}},
-		"nothing to know by":  {"fentry", []step{{typ: event.ObjectOpen, what: func(e *event.Event) { e.Object = &event.Object{Kind: "msg"} }}, {typ: event.ObjectOpen, what: nothing}}, nil},
-		"marked and detached": {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.ObjectMark, what: id(1, 5)}, {typ: event.ObjectOpen, what: id(1, 0)}, {typ: event.ObjectRemove, what: gone("detach", id(1, 0))}}, []life{{0, 3, false, "detach"}}},
+		"left":               {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}}, []life{{0, -1, false, ""}}},
+		"there before":       {"fentry", []step{{typ: event.ObjectFound, what: id(1, 5)}, {typ: event.ObjectOpen, what: id(1, 5)}}, []life{{0, -1, true, ""}}},
+		"only its end":       {"fentry", []step{{typ: event.ObjectRemove, what: gone("rmid", id(1, 5))}}, []life{{0, 0, true, "rmid"}}},
+		"its id again":       {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.ObjectCreate, what: id(1, 6)}}, []life{{0, 1, false, ""}, {1, -1, false, ""}}},
+		"another key":        {"syscall", []step{{typ: event.ObjectGet, what: id(1, 5)}, {typ: event.ObjectGet, what: id(1, 6)}}, []life{{0, 1, false, ""}, {1, -1, false, ""}}},
+		"with its namespace": {"fentry", []step{{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.NamespaceFree, what: nothing}}, []life{{0, 1, false, "namespace"}}},
+		"queues of one name": {"fentry", []step{
+			{typ: event.ObjectCreate, what: queue("/a", 1)}, {typ: event.ObjectMark, what: queue("/a", 1)},
+			{typ: event.ObjectCreate, what: queue("/a", 2)}, {typ: event.ObjectRemove, what: gone("unlink", queue("/a", 1))},
+		}, []life{{0, 3, false, "unlink"}, {2, -1, false, ""}}},
+		"an unlinked queue": {"syscall", []step{{typ: event.ObjectCreate, what: queue("/a", 1)}, {typ: event.ObjectMark, what: queue("/a", 1)}}, []life{{0, 1, false, "unlink"}}},
+		"outlived": {"fentry", []step{
+			{typ: event.ObjectCreate, what: queue("/a", 1)}, {typ: event.NamespaceFree, what: nothing}, {typ: event.ObjectRemove, what: gone("unlink", queue("/a", 1))},
+		}, []life{{0, 2, false, "unlink"}}},
+		"nothing to know by": {"fentry", []step{{typ: event.ObjectOpen, what: func(e *event.Event) { e.Object = &event.Object{Kind: "msg"} }}, {typ: event.ObjectOpen, what: nothing}}, nil},
+		"marked and detached": {"fentry", []step{
+			{typ: event.ObjectCreate, what: id(1, 5)}, {typ: event.ObjectMark, what: id(1, 5)},
+			{typ: event.ObjectOpen, what: id(1, 0)}, {typ: event.ObjectRemove, what: gone("detach", id(1, 0))},
+		}, []life{{0, 3, false, "detach"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Unix(0, 0)

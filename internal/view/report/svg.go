@@ -55,7 +55,7 @@ func (t *Trace) svg(lanes []*lane, alone bool, verdict string) (text string, tal
 	if len(lanes) > svgLanes {
 		height += svgStrip
 	}
-	d.height = height + 8
+	d.height = height + 14
 	d.head(alone, verdict)
 	y := svgHead
 	for i, l := range d.lanes {
@@ -291,6 +291,9 @@ func (d *drawing) losses() {
 		x := d.x(l.from)
 		fmt.Fprintf(d, `<rect class="loss" fill="url(#hatch-%d)" x="%.1f" y="%d" width="%.1f" height="%d"><title>%s</title></rect>`,
 			d.trace.number, x, svgHead, max(d.x(l.to)-x, 2), d.height-svgHead, escape(lossText(l)))
+		if d.x(l.to)-x > 90 {
+			d.textAt(int(x)+4, d.height-3, "lost", cutTo(lossText(l), int((d.x(l.to)-x)/6)))
+		}
 	}
 }
 

@@ -194,6 +194,9 @@ func (t *Trace) follow(e *event.Event) (*lane, *life) {
 	if e.NS.Label != "" {
 		l.ns.Label = e.NS.Label
 	}
+	if e.Event != event.NamespaceFree && e.Event != event.ObjectRemove {
+		l.gone = false // it was taken to have ended, and something happens in it
+	}
 	if e.Event.IsNamespace() {
 		t.namespace(l, e)
 		return l, nil

@@ -55,82 +55,100 @@ class Filter {
 
   // test is what a word asks. Each text and process is looked at once, not each event.
   test(word) {
+    const turn = (f) => f && (word.not ? (i) => !f(i) : f);
+    const test = this.what(word) || this.who(word) || this.free(word);
+    return { event: turn(test.event), object: turn(test.object), lane: turn(test.lane) };
+  }
+
+  // among says of a text whether it fits one of the word's values.
+  among(word, fits) {
+    const on = new Uint8Array(this.trace.texts.length);
+    this.trace.texts.forEach((text, i) => { on[i] = word.values.some((value) => fits(text.toLowerCase(), value)) ? 1 : 0; });
+    return (i) => i >= 0 && on[i] === 1;
+  }
+
+  // asked is a field of what an event's call asked for.
+  asked(i, field) { return (this.trace.asked[this.trace.events.asked[i]] || [])[field] ?? -1; }
+
+  // what tests what happened, and to what.
+  what(word) {
     const { trace } = this;
     const { events, objects } = trace;
-    const turn = (f) => f && (word.not ? (i) => !f(i) : f);
-    const among = (texts) => { // which of the texts fit
-      const fits = new Uint8Array(trace.texts.length);
-      trace.texts.forEach((text, i) => { fits[i] = word.values.some((value) => texts(text.toLowerCase(), value)) ? 1 : 0; });
-      return (i) => i >= 0 && fits[i] === 1;
-    };
     const equal = (text, value) => text === value;
-    const has = (text, value) => text.includes(value);
-    const process = (fits) => { // which of the processes fit
-      const on = trace.processes.map(fits);
-      return { event: turn((i) => on[events.process[i]] === true), object: turn((i) => on[objects.maker[i]] === true) };
-    };
-    const asked = (i, field) => (trace.asked[events.asked[i]] || [])[field] ?? -1;
     switch (word.name) {
       case 'kind': {
-        const fits = among(equal);
-        return { event: turn((i) => fits(asked(i, 0))), object: turn((i) => fits(objects.kind[i])) };
+        const fits = this.among(word, equal);
+        return { event: (i) => fits(this.asked(i, 0)), object: (i) => fits(objects.kind[i]) };
       }
       case 'key': {
-        const fits = among(has);
-        return { event: turn((i) => fits(asked(i, 2)) || fits(objects.key[events.object[i]] ?? -1)), object: turn((i) => fits(objects.key[i])) };
-      }
-      case 'ns': {
-        const on = trace.namespaces.map((n) => word.values.some((value) =>
-          (value === 'host' ? n.host : trace.text(n.name).startsWith(value)) || trace.text(n.label).toLowerCase() === value));
-        return { event: turn((i) => on[events.ns[i]] === true), object: turn((i) => on[objects.ns[i]]), lane: turn((i) => on[i]) };
+        const fits = this.among(word, (text, value) => text.includes(value));
+        return { event: (i) => fits(this.asked(i, 2)) || fits(objects.key[events.object[i]] ?? -1), object: (i) => fits(objects.key[i]) };
       }
       case 'event': {
-        const fits = among((text, value) => text === value || text === 'object.' + value || text === 'namespace.' + value);
-        return { event: turn((i) => fits(events.type[i])) };
+        const fits = this.among(word, (text, value) => text === value || text === 'object.' + value || text === 'namespace.' + value);
+        return { event: (i) => fits(events.type[i]) };
       }
       case 'errno': {
-        const fits = among(equal);
-        return { event: turn((i) => trace.failed(i) && fits(events.word[i])) };
+        const fits = this.among(word, equal);
+        return { event: (i) => trace.failed(i) && fits(events.word[i]) };
       }
       case 'cause': {
-        const fits = among(equal);
-        return { event: turn((i) => !trace.failed(i) && fits(events.word[i])), object: turn((i) => fits(objects.cause[i])) };
+        const fits = this.among(word, equal);
+        return { event: (i) => !trace.failed(i) && fits(events.word[i]), object: (i) => fits(objects.cause[i]) };
       }
       case 'left': {
         const yes = word.values[0] !== 'no';
         const is = (i) => i >= 0 && trace.left(i) === yes;
-        return { event: turn((i) => is(events.object[i])), object: turn(is) };
+        return { event: (i) => is(events.object[i]), object: is };
+      }
+    }
+    return undefined;
+  }
+
+  // who tests where it happened, and who did it.
+  who(word) {
+    const { trace } = this;
+    const { events, objects } = trace;
+    const process = (fits) => {
+      const on = trace.processes.map(fits);
+      return { event: (i) => on[events.process[i]] === true, object: (i) => on[objects.maker[i]] === true };
+    };
+    switch (word.name) {
+      case 'ns': {
+        const on = trace.namespaces.map((n) => word.values.some((value) =>
+          (value === 'host' ? n.host === true : trace.text(n.name).startsWith(value)) || trace.text(n.label).toLowerCase() === value));
+        return { event: (i) => on[events.ns[i]] === true, object: (i) => on[objects.ns[i]], lane: (i) => on[i] };
       }
       case 'pid': return process((p) => word.values.includes(String(p[0])));
       case 'uid': return process((p) => word.values.includes(String(p[4])));
       case 'comm': {
-        const fits = among(equal);
+        const fits = this.among(word, (text, value) => text === value);
         return process((p) => fits(p[6]));
       }
       case 'container': {
-        const begins = among((text, value) => text.startsWith(value) || text.endsWith(':' + value));
+        const begins = this.among(word, (text, value) => text.startsWith(value) || text.endsWith(':' + value));
         const on = trace.containers.map((c) => begins(c[0]) || begins(c[1]));
-        return { event: turn((i) => on[events.container[i]] === true), object: turn((i) => on[objects.container[i]] === true) };
+        return { event: (i) => on[events.container[i]] === true, object: (i) => on[objects.container[i]] === true };
       }
     }
-    return this.free(among(has), turn, asked, word.values[0]);
+    return undefined;
   }
 
   // free looks for text anywhere.
-  free(fits, turn, asked, value) {
+  free(word) {
     const { trace } = this;
     const { events, objects } = trace;
-    const processes = trace.processes.map((p) => String(p[0]) === value || fits(p[6]) || fits(p[7]) || fits(p[8]));
+    const fits = this.among(word, (text, value) => text.includes(value));
+    const processes = trace.processes.map((p) => String(p[0]) === word.values[0] || fits(p[6]) || fits(p[7]) || fits(p[8]));
     const lanes = trace.namespaces.map((n) => fits(n.name) || fits(n.label));
     const containers = trace.containers.map((c) => c.some(fits));
     const asks = trace.asked.map((a) => a.some(fits));
-    const object = (i) => fits(objects.kind[i]) || fits(objects.id[i]) || fits(objects.key[i]) || fits(objects.cause[i]) ||
-      lanes[objects.ns[i]] || processes[objects.maker[i]] === true || processes[objects.remover[i]] === true;
     return {
-      event: turn((i) => fits(events.type[i]) || fits(events.word[i]) || fits(events.call[i]) || asks[events.asked[i]] === true ||
-        processes[events.process[i]] === true || containers[events.container[i]] === true || lanes[events.ns[i]] === true),
-      object: turn(object),
-      lane: turn((i) => lanes[i]),
+      event: (i) => fits(events.type[i]) || fits(events.word[i]) || fits(events.call[i]) || asks[events.asked[i]] === true ||
+        processes[events.process[i]] === true || containers[events.container[i]] === true || lanes[events.ns[i]] === true,
+      object: (i) => fits(objects.kind[i]) || fits(objects.id[i]) || fits(objects.key[i]) || fits(objects.cause[i]) ||
+        lanes[objects.ns[i]] || processes[objects.maker[i]] === true || processes[objects.remover[i]] === true,
+      lane: (i) => lanes[i],
     };
   }
 }

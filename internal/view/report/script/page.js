@@ -191,6 +191,7 @@ class View {
 
   choose(item, focus) {
     if (item.i < 0) return;
+    tip.hidden = true;
     this.timeline.mark(item);
     if (item.of !== 'loss') this.timeline.reveal(item);
     this.table.mark(item);

@@ -113,7 +113,8 @@ class Table {
     this.body = make('tbody');
     const head = make('tr', {}, ...this.kind.columns.map((column) => this.heading(column, sort)));
     this.rest = make('p', { class: 'more' });
-    const table = make('table', {}, make('thead', {}, head), this.body);
+    const caption = make('caption', { class: 'unseen' }, this.kind.name);
+    const table = make('table', {}, caption, make('thead', {}, head), this.body);
     this.panel.replaceChildren(this.rows.length > 0 ? table : make('p', { class: 'none' }, 'Nothing matches the filter.'), this.rest);
     this.more();
   }
