@@ -14,6 +14,7 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"golang.org/x/sys/unix"
 )
 
@@ -91,6 +92,29 @@ func TestReportSealed(t *testing.T) {
 		}
 		if !strings.Contains(page, `class="verdict broken"`) || !strings.Contains(page, c.finding) {
 			t.Errorf("%s: the page does not say so", name)
+		}
+	}
+}
+
+// TestReportRecorded: what really was is on the page: a limit that was reached, what is left
+// behind, and what went with its namespace.
+func TestReportRecorded(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	file := filepath.Join(t.TempDir(), "log")
+	s := begin(t, nil, "record", "-o", file, "--no-host")
+	runMaker(t, 64, "-unshare", "keep", "sysctl:msgmni=1", "msgget:0x5e:03600", "msgget:0x5f:03600",
+		"shmget:0x5e:4096:03600", "rmid:shm", "semget:0x5e:3:03600")
+	s.interrupt()
+	if status := s.status(); status != exitDone {
+		t.Errorf("record: exit status %d", status)
+	}
+	status, page, said := makeReport(t, file)
+	if status != exitDone || said != "" {
+		t.Errorf("exit status %d: %s", status, said)
+	}
+	for _, text := range []string{`class="verdict whole"`, "<strong>MSGMNI</strong></td><td>ENOSPC</td>", `"0x0000005e"`, "recorded with --no-host"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("nothing about %q", text)
 		}
 	}
 }

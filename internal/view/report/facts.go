@@ -87,7 +87,7 @@ func (t *Trace) lead() []string {
 	from, to := t.origin.Add(t.from).UTC(), t.origin.Add(t.to).UTC()
 	lead := []string{fmt.Sprintf("%s to %s UTC (%s)", from.Format(dateTime), to.Format(dateTime), duration(t.to-t.from))}
 	if t.start.Tier != "" {
-		lead = append(lead, safe("Linux "+t.start.Kernel+" "+t.start.Arch), safe(t.start.Tier+" hooks"), safe(t.start.Tool))
+		lead = append(lead, safe("Linux "+t.start.Kernel+" "+t.start.Arch+" on "+t.start.Host), safe(t.start.Tier+" hooks"), safe(t.start.Tool))
 	}
 	for _, filter := range t.start.Filters {
 		lead = append(lead, "recorded with "+safe(filter))
