@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 # Packages with tests that load programs into the kernel or make namespaces.
 ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./packaging ./tracer
 SCRIPTS := .ci/gotest .ci/mirror .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/systemd/pack \
-	packaging/cleanroot packaging/deb packaging/dist packaging/licences packaging/version
+	internal/screenshots/report packaging/cleanroot packaging/deb packaging/dist packaging/licences packaging/version
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
@@ -37,7 +37,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 SUMS = @cd dist && LC_ALL=C sha256sum ipctrace* >SHA256SUMS && cat SHA256SUMS
 
-.PHONY: build install uninstall dist deb manual prove test test-unit test-root test-kernels test-packages bench soak generate check-generate lint fmt clean help
+.PHONY: build install uninstall dist deb manual prove test test-unit test-root test-kernels test-packages bench soak screenshots generate check-generate lint fmt clean help
 
 build: bin/completions ## bin/ipctrace
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ipctrace ./cmd/ipctrace
@@ -113,6 +113,10 @@ bench: build ## what ipctrace costs, beside its peers: 10 minutes, or one with B
 soak: ## ten minutes of changing load on ipctrace serve: memory and goroutines stay flat; needs root
 	@-.ci/setup test
 	IPCTRACE_SOAK=10m go test -v -count=1 -timeout 30m -run '^TestServeSoak$$' ./cmd/ipctrace
+
+screenshots: build ## the pictures of docs/screenshots, of sessions that really were; needs root
+	@-.ci/setup test
+	internal/screenshots/report docs/screenshots/report.png
 
 # asm/types.h is where clang does not look when it compiles for BPF.
 generate check-generate: export C_INCLUDE_PATH := /usr/include/$(shell uname -m)-linux-gnu

@@ -349,7 +349,9 @@ func colored(f *pflag.FlagSet, out any) bool {
 }
 
 // isTerminal: a terminal that understands more than text.
-func isTerminal(f *os.File) bool {
+func isTerminal(f *os.File) bool { return anyTerminal(f) && os.Getenv("TERM") != "dumb" }
+
+func anyTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil && os.Getenv("TERM") != "dumb"
+	return err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/journal"
@@ -119,13 +120,19 @@ func (f *faults) note(line journal.Line, format string, args ...any) {
 }
 
 func (f *faults) tell(w io.Writer) {
-	for _, note := range f.notes {
+	for _, note := range f.all() {
 		fmt.Fprintf(w, "ipctrace: %s\n", printable(note))
 	}
+}
+
+// all are the notes, and how many more there would be.
+func (f *faults) all() []string {
+	notes := slices.Clone(f.notes)
 	if more := f.unreadable - mostFaults; more > 0 {
-		fmt.Fprintf(w, "ipctrace: %s more could not be read\n", plural(more, "line"))
+		notes = append(notes, plural(more, "line")+" more could not be read")
 	}
 	if more := f.gaps - mostFaults; more > 0 {
-		fmt.Fprintf(w, "ipctrace: lines are missing in %s more\n", plural(more, "place"))
+		notes = append(notes, "lines are missing in "+plural(more, "place")+" more")
 	}
+	return notes
 }

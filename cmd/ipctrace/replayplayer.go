@@ -25,6 +25,7 @@ type player struct {
 
 	span        span      // since and until, in this log
 	first, last time.Time // of all events in it
+	lines       uint64    // read
 	told        uint64
 	shown       int // traces
 
@@ -93,6 +94,7 @@ func (p *player) next(ctx context.Context, entries <-chan entry) (e entry, ok bo
 
 // line shows a line. Where it does not matter what it says it is not read.
 func (p *player) line(ctx context.Context, e entry, faults *faults) error {
+	p.lines++
 	if p.copies() {
 		return p.stage.tell(nil, nil, e.Text)
 	}
@@ -144,7 +146,13 @@ func (p *player) tell(e *event.Event, text []byte) error {
 		p.last = e.Time
 	}
 	p.past.pass(e, p.span)
-	if p.span.after(e.Time) || !p.apply(e) || p.span.before(e.Time) {
+	if p.span.after(e.Time) {
+		return nil
+	}
+	if told := p.apply(e); !told || p.span.before(e.Time) {
+		if r, ok := p.stage.(rememberer); ok && (told || p.wants(e)) {
+			r.remember(p.past, e)
+		}
 		return nil
 	}
 	if happened(e.Event) {
@@ -218,6 +226,13 @@ func (p *player) apply(e *event.Event) bool {
 	}
 	known.Apply(e)
 	return true
+}
+
+// wants says whether an event is of what is to be shown, whether it is told or not.
+func (p *player) wants(e *event.Event) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return e.NS != nil && p.filter.Wants(e, p.past.inventory)
 }
 
 // happened says whether events of the type are of what happened, and not of what

@@ -19,6 +19,12 @@ type stage interface {
 	close() error
 }
 
+// A rememberer is a stage that also has to know what is not told: what was before
+// --since, and events that --event leaves out.
+type rememberer interface {
+	remember(t *past, e *event.Event)
+}
+
 // jsonStage writes the lines as they stand in the log.
 type jsonStage struct{ out *bufio.Writer }
 

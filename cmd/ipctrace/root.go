@@ -61,7 +61,7 @@ Files:
 	root.PersistentFlags().Bool("no-color", false, "no colour (NO_COLOR in the environment does the same)")
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newVerify(),
+	root.AddCommand(live, newRun(), newProve(), newParty(), newLs(), newNS(), newRecord(), newReplay(), newReport(), newVerify(),
 		newKeygen(), newServe(), newDoctor(), newCompletion(), newVersion())
 	completeFlags(root)
 	return root

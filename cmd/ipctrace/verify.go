@@ -12,6 +12,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/journal"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // verifier is ipctrace verify.
@@ -44,10 +45,14 @@ Exit status: 0 whole · 1 not whole, or interrupted · 2 wrong usage.`,
 		RunE: func(c *cobra.Command, args []string) error { return v.run(c.OutOrStdout(), c, args) },
 	}
 	f := command.Flags()
-	f.StringVar(&v.key, "key", "", "seals must be signed with this key: its public `FILE`, or its 64 hexadecimal digits")
-	f.StringVar(&v.head, "head", "", "a seal with this `HASH` must be in it, or one of this JSON line that --seal-to was given")
+	v.addCheck(f)
 	f.BoolVar(&v.json, "json", false, "the report as JSON")
 	return command
+}
+
+func (v *verifier) addCheck(f *pflag.FlagSet) {
+	f.StringVar(&v.key, "key", "", "seals must be signed with this key: its public `FILE`, or its 64 hexadecimal digits")
+	f.StringVar(&v.head, "head", "", "a seal with this `HASH` must be in it, or one of this JSON line that --seal-to was given")
 }
 
 var hashForm = regexp.MustCompile(`^[0-9a-f]{64}$`)

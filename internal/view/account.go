@@ -157,7 +157,7 @@ func leftoverCells(o Leftover, opts Options) []string {
 	last := strings.Join(slices.DeleteFunc(aside, func(s string) bool { return s == "" }), "  ")
 	return []string{
 		Safe(obj.Kind, MaxWord), id, KeyText(obj.Kind, obj.Key, obj.Name, MaxName), owner, modeTold(obj),
-		SizeText(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(UsedText(obj.State)),
+		ObjectSize(obj.Size, obj.NSems, obj.MaxMsg, obj.MsgSize), orNone(UsedText(obj.State)),
 		doerText(o.Maker), o.Time.In(opts.Location).Format(ShortClock), NamespaceText(&o.NS), last,
 	}
 }

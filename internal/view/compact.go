@@ -56,7 +56,7 @@ func compactRow(e *event.Event, opts Options) Row {
 	}
 	if o := e.Object; o != nil {
 		kind, key = Safe(o.Kind, MaxWord), keyTold(o, maxCompactName)
-		size = SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
+		size = ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 	}
 	if e.Event == event.ObjectRemove {
 		size = Unknown

@@ -32,7 +32,7 @@ func endedText(n *inventory.Namespace) string {
 		text += Safe(n.Label, MaxLabel) + " · "
 	}
 	text += fmt.Sprintf("%d created, removed: %s", n.Created, RemovedText(n))
-	if late := LateText(n.Observed); late != "" {
+	if late := Late(n.Observed); late != "" {
 		text += " · " + late
 	}
 	return text

@@ -135,7 +135,7 @@ func TestUsedText(t *testing.T) {
 }
 
 func TestSizeOfQueues(t *testing.T) {
-	check(t, SizeText(nil, nil, new(int64(10)), new(int64(8192))), "10×8 KiB")
-	check(t, SizeText(nil, nil, new(int64(math.MinInt64)), new(int64(math.MinInt64))), "-9223372036854775808×0 B")
-	check(t, SizeText(nil, nil, new(int64(1)), nil), "-")
+	check(t, ObjectSize(nil, nil, new(int64(10)), new(int64(8192))), "10×8 KiB")
+	check(t, ObjectSize(nil, nil, new(int64(math.MinInt64)), new(int64(math.MinInt64))), "-9223372036854775808×0 B")
+	check(t, ObjectSize(nil, nil, new(int64(1)), nil), "-")
 }

@@ -123,7 +123,7 @@ func objectCells(e *event.Event, opts Options) []string {
 	}
 	return []string{
 		orNone(Safe(o.Kind, MaxWord)), idText(e), keyTold(o, MaxLabel),
-		ownerText(e, opts), modeTold(o), SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
+		ownerText(e, opts), modeTold(o), ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize),
 	}
 }
 

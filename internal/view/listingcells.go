@@ -32,7 +32,7 @@ var listedColumns = []struct {
 	{"KEY/NAME", allOfIt, listedObject.keyText},
 	{"OWNER", allOfIt, listedObject.ownerText},
 	{"MODE", noMode, func(o listedObject) string { return o.Mode.String() }},
-	{"SIZE", allOfIt, func(o listedObject) string { return SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize) }},
+	{"SIZE", allOfIt, func(o listedObject) string { return ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize) }},
 	{"USED", allOfIt, func(o listedObject) string { return orNone(UsedText(o.state)) }},
 	{"CPID", allOfIt, listedObject.creatorText},
 	{"LPID", noLast, listedObject.lastText},

@@ -44,7 +44,7 @@ func noteText(e *event.Event, opts Options) string {
 		}
 	}
 	if e.Event != event.ObjectFound && e.Event != event.NamespaceFound {
-		add(LateText(e.Observed))
+		add(Late(e.Observed))
 	}
 	if len(notes) == 0 {
 		return ""
@@ -69,8 +69,8 @@ func CauseText(c event.Cause) string {
 	return Safe(string(c), MaxWord)
 }
 
-// LateText says that nobody saw it happen.
-func LateText(o event.Observed) string {
+// Late says that nobody saw it happen.
+func Late(o event.Observed) string {
 	switch o {
 	case event.ObservedHook:
 		return ""

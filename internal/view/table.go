@@ -210,7 +210,7 @@ func (t table) objectCells(o *inventory.Object, cut cuts) []string {
 	owner, mode, size := Unknown, Unknown, Unknown
 	if o.Known {
 		mode = o.Mode.String()
-		size = SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
+		size = ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize)
 		if o.UID != nil {
 			owner = t.opts.Users.Name(*o.UID)
 		}

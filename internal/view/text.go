@@ -80,8 +80,8 @@ func KeyText(kind string, key event.Key, name string, max int) string {
 
 const kindMQ = "mq"
 
-// SizeText of an object in its own measure, if it has one.
-func SizeText(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
+// ObjectSize of an object in its own measure, if it has one.
+func ObjectSize(size *uint64, nsems *int32, maxMsg, msgSize *int64) string {
 	switch {
 	case size != nil:
 		return Bytes(*size)

@@ -21,10 +21,10 @@ func TestBytesText(t *testing.T) {
 
 func TestSizeText(t *testing.T) {
 	size, one, three := uint64(100), int32(1), int32(3)
-	check(t, SizeText(&size, nil, nil, nil), "100 B")
-	check(t, SizeText(nil, &one, nil, nil), "1 sem")
-	check(t, SizeText(nil, &three, nil, nil), "3 sems")
-	check(t, SizeText(nil, nil, nil, nil), "-")
+	check(t, ObjectSize(&size, nil, nil, nil), "100 B")
+	check(t, ObjectSize(nil, &one, nil, nil), "1 sem")
+	check(t, ObjectSize(nil, &three, nil, nil), "3 sems")
+	check(t, ObjectSize(nil, nil, nil, nil), "-")
 }
 
 func TestAgeText(t *testing.T) {

@@ -82,7 +82,7 @@ func (m *model) facts(o *inventory.Object) []string {
 		if o.UID != nil && o.GID != nil {
 			owner = fmt.Sprintf("%s (%d:%d)", m.opts.Users.Name(*o.UID), *o.UID, *o.GID)
 		}
-		texts = append(texts, fmt.Sprintf("owner %s · mode %s · %s", owner, o.Mode, view.SizeText(o.Size, o.NSems, o.MaxMsg, o.MsgSize)))
+		texts = append(texts, fmt.Sprintf("owner %s · mode %s · %s", owner, o.Mode, view.ObjectSize(o.Size, o.NSems, o.MaxMsg, o.MsgSize)))
 	}
 	if o.State != nil {
 		texts = append(texts, m.stateTexts(o.State)...)
@@ -157,7 +157,7 @@ func (m *model) history(o *inventory.Object, now time.Time) (lines []line) {
 		return append(lines, plain("  it is there, "+view.Age(now.Sub(o.First))+" since it was first seen"))
 	}
 	cause := view.CauseText(o.Cause)
-	if late := view.LateText(o.Observed); late != "" {
+	if late := view.Late(o.Observed); late != "" {
 		cause += ", " + late
 	}
 	if o.Remover == nil && o.Observed == event.ObservedHook {
@@ -240,7 +240,7 @@ func (m *model) describeSpace(n *inventory.Namespace, now time.Time) []line {
 		add("container: %s", view.Safe(m.opts.Container(c), 64))
 	}
 	if n.Ended() {
-		late := view.LateText(n.Observed)
+		late := view.Late(n.Observed)
 		if late != "" {
 			late = ", " + late
 		}
