@@ -79,10 +79,10 @@ func (w *world) next() *event.Event {
 // TestInventory: the page and the inventory, which the other views are of, agree on what
 // is there after each event.
 func TestInventory(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(8) {
 		w := &world{Rand: rand.New(rand.NewPCG(seed, 1))}
 		trace, known := New(Limits{}).Begin(event.Start{Tier: "fentry"}, false, time.Unix(0, 0)), inventory.New(inventory.Limits{})
-		for range 400 {
+		for range 300 {
 			e := w.next()
 			trace.Add(e)
 			known.Apply(e)

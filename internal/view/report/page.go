@@ -33,7 +33,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 var errEmpty = errors.New("no trace to show")
 
 // scriptFiles in the order in which they stand on the page.
-var scriptFiles = []string{"data.js", "filter.js", "table.js", "scene.js", "timeline.js", "page.js"}
+var scriptFiles = []string{"data.js", "filter.js", "table.js", "scene.js", "timeline.js", "describe.js", "page.js"}
 
 // page is what the template shows.
 type page struct {
