@@ -57,16 +57,6 @@ install_programs() {
 		{ tail -n 5 "$work/log" >&2; die "install $packages: see above"; }
 }
 
-# mirror prints where this machine's apt takes Debian's main archive from. apt itself reads its
-# sources, in whatever form they are; with no lists it prints every address it would ask.
-mirror() {
-	[ -z "${IPCTRACE_DEBIAN_MIRROR:-}" ] || { echo "$IPCTRACE_DEBIAN_MIRROR"; return; }
-	mkdir -p "$work/none/partial"
-	apt-get -o Dir::State::lists="$work/none" --print-uris update 2>/dev/null >"$work/uris" || true
-	# .../debian or .../debian/20260101T000000Z, not .../debian-security.
-	sed -nE "s#^'([^']*/debian([/.][^']*)?)/dists/.*#\1#p" "$work/uris" | sed -n 1p
-}
-
 keyring() {
 	local file
 	for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
@@ -192,8 +182,7 @@ chmod 755 "$work"
 rm -rf "$cache"/.new.*
 
 install_programs
-uri=$(mirror)
-[ -n "$uri" ] || die "no Debian mirror among apt's sources: set IPCTRACE_DEBIAN_MIRROR"
+uri=$("$here/../../.ci/mirror")
 signers=$(keyring)
 failed=
 while read -r name arch suite package <&3; do
