@@ -9,13 +9,15 @@ SHELL := bash
 export CGO_ENABLED := 0
 
 # Packages with tests that load programs into the kernel or make namespaces.
-ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
-SCRIPTS := .ci/gotest .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/systemd/pack
+ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./packaging ./tracer
+SCRIPTS := .ci/gotest .ci/mirror .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/systemd/pack \
+	packaging/cleanroot packaging/deb packaging/dist packaging/licences packaging/version
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
 
 DOCS = $(wildcard docs/*.md docs/*.json docs/*.svg)
+EXAMPLES = $(filter-out %_test.go %.service,$(shell find deploy -type f))
 LDFLAGS = $(if $(VERSION),-X main.release=$(VERSION))
 
 # What a release calls itself; without, go build asks git, if it can.
@@ -33,7 +35,9 @@ ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 
-.PHONY: build install uninstall manual prove test test-unit test-root test-kernels bench soak generate check-generate lint fmt clean help
+SUMS = @cd dist && LC_ALL=C sha256sum ipctrace* >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: build install uninstall dist deb manual prove test test-unit test-root test-kernels test-packages bench soak generate check-generate lint fmt clean help
 
 build: bin/completions ## bin/ipctrace
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ipctrace ./cmd/ipctrace
@@ -55,6 +59,7 @@ install: $(if $(wildcard bin/ipctrace),,build) bin/completions ## the program, i
 	install -D -m 644 bin/completions/fish $(DESTDIR)$(FISHDIR)/ipctrace.fish
 	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md
 	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(DOCS)
+	for file in $(EXAMPLES); do install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file; done
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|/usr/local/bin/ipctrace|$(BINDIR)/ipctrace|' deploy/ipctrace.service >$(DESTDIR)$(UNITDIR)/ipctrace.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/ipctrace.service
@@ -62,8 +67,17 @@ install: $(if $(wildcard bin/ipctrace),,build) bin/completions ## the program, i
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/ipctrace $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard docs/man/*.8))
 	rm -f $(DESTDIR)$(BASHDIR)/ipctrace $(DESTDIR)$(ZSHDIR)/_ipctrace $(DESTDIR)$(FISHDIR)/ipctrace.fish
-	rm -f $(DESTDIR)$(UNITDIR)/ipctrace.service $(addprefix $(DESTDIR)$(DOCDIR)/,README.md $(DOCS))
-	for dir in $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR); do [ ! -d $$dir ] || rmdir $$dir; done
+	rm -f $(DESTDIR)$(UNITDIR)/ipctrace.service $(addprefix $(DESTDIR)$(DOCDIR)/,README.md $(DOCS) $(EXAMPLES))
+	[ ! -d $(DESTDIR)$(DOCDIR) ] || find $(DESTDIR)$(DOCDIR) -depth -type d -empty -delete
+
+dist: ## dist/: tarballs of the sources and for amd64 and arm64, SBOMs, checksums; the same bytes each time
+	@.ci/setup package
+	packaging/dist
+	$(SUMS)
+
+deb: dist ## and Debian packages of them
+	packaging/deb dist/ipctrace-*-linux-*.tar.gz
+	$(SUMS)
 
 manual: ## docs/man and what --help is tested against, anew
 	go test -count=1 -run '^(TestManual|TestHelp)$$' ./cmd/ipctrace -update
@@ -88,6 +102,10 @@ test-root: ## the packages that need root, on this machine's kernel (with sudo w
 test-kernels: ## the tests of the kernel side on the kernels of internal/kernels/matrix.txt, in QEMU
 	@-.ci/setup kernels test
 	IPCTRACE_KERNELS_TEST=1 go test -v -count=1 -timeout 80m -run '^(TestKernels|TestSystemd)$$' ./internal/kernels
+
+test-packages: ## of the above the packages: made twice, installed in a clean Debian, upgraded, purged; needs root
+	@-.ci/setup test
+	.ci/gotest -as-root ./packaging
 
 bench: build ## what ipctrace costs, beside its peers: 10 minutes, or one with BENCH=quick; needs root
 	go run ./internal/bench
@@ -120,13 +138,13 @@ lint: ## formatting, go vet, golangci-lint, shellcheck
 	GOARCH=arm64 go vet ./...
 	go run $(GOLANGCI_LINT) run --allow-parallel-runners 2>&1 | sed '/^go: downloading/d'
 	shellcheck $(SCRIPTS)
-	shellcheck --shell=dash internal/kernels/guest/init internal/kernels/systemd/probe
+	shellcheck --shell=dash internal/kernels/guest/init internal/kernels/systemd/probe packaging/debian/{postinst,prerm,postrm}
 
 fmt: ## gofmt
 	gofmt -w .
 
 clean: ## remove what was built (the kernels of the matrix stay in their cache)
-	rm -rf bin
+	rm -rf bin dist
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile

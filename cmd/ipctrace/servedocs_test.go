@@ -94,3 +94,18 @@ func TestServeDocsMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestPackagedConfig: the configuration that the Debian package installs is taken as it
+// is, and with what it has as examples.
+func TestPackagedConfig(t *testing.T) {
+	text := string(readFile(t, "../../packaging/debian/serve.yaml"))
+	examples := regexp.MustCompile(`(?m)^#([a-z]|  )`).ReplaceAllString(text, "$1")
+	for _, yamlText := range []string{text, examples} {
+		if _, _, err := configured(t, yamlText); err != nil {
+			t.Errorf("%v:\n%s", err, yamlText)
+		}
+	}
+	if c, _, _ := configured(t, examples); c != nil && (c.line("record.file") == 0 || c.line("otlp.endpoint") == 0) {
+		t.Error("the examples are not in it")
+	}
+}
