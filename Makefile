@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 # Packages with tests that load programs into the kernel or make namespaces.
 ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./packaging ./tracer
 SCRIPTS := .ci/gotest .ci/mirror .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/systemd/pack \
-	internal/screenshots/report packaging/cleanroot packaging/deb packaging/dist packaging/licences packaging/version
+	internal/screenshots/live internal/screenshots/report internal/screenshots/shoot packaging/cleanroot packaging/deb packaging/dist packaging/licences packaging/version
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)

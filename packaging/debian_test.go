@@ -89,9 +89,8 @@ func (m made) deb(arch string) string {
 // older is the package of an older version of the same.
 func (m made) older(t *testing.T) string {
 	t.Helper()
-	const version = "0.0.0~older"
-	dir, name := filepath.Join(scratch, "older"), "ipctrace-"+version+"-linux-"+runtime.GOARCH
-	deb := filepath.Join(dir, "ipctrace_"+version+"_"+runtime.GOARCH+".deb")
+	dir, name := filepath.Join(scratch, "older"), "ipctrace-0.0.0-rc1-linux-"+runtime.GOARCH
+	deb := filepath.Join(dir, "ipctrace_0.0.0~rc1_"+runtime.GOARCH+".deb")
 	if _, err := os.Stat(deb); err == nil {
 		return deb
 	}

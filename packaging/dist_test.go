@@ -62,14 +62,17 @@ func makeAll() (made, error) {
 	return makeIn(clone, command(clone, "make", "-s", "deb"))
 }
 
-// cloned makes a clone of this repository, in which what is not committed here is. Of
-// an unpacked tarball it makes a copy.
+// cloned makes a clone of this repository, in which what is not committed here is. It
+// copies, as git clones neither what another user owns nor all that is shallow. Of an
+// unpacked tarball it makes a copy, too.
 func cloned(dir string) error {
 	if _, err := os.Stat("../VERSION"); err == nil {
 		return run(exec.Command("cp", "-R", "..", dir))
 	}
 	return run(exec.Command("bash", "-c", `set -eu -o pipefail
-		git clone -q .. "$0"
+		mkdir "$0"
+		cp -R "$(git -C .. rev-parse --path-format=absolute --git-common-dir)" "$0/.git"
+		git -C "$0" reset -q --hard "$(git -C .. rev-parse HEAD)"
 		git -C .. diff --binary HEAD >"$0.diff"
 		[ ! -s "$0.diff" ] || {
 			git -C "$0" apply --index "$0.diff"
