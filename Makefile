@@ -9,9 +9,10 @@ SHELL := bash
 export CGO_ENABLED := 0
 
 # Packages with tests that load programs into the kernel or make namespaces.
-ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/snapshot ./internal/sysvipc ./nsresolve ./packaging ./tracer
+ROOT_PACKAGES := ./cmd/ipctrace ./deploy ./internal/ipcmaker ./internal/journal ./internal/packaging ./internal/snapshot ./internal/sysvipc ./nsresolve ./tracer
 SCRIPTS := .ci/gotest .ci/mirror .ci/run .ci/setup internal/kernels/fetch.sh internal/kernels/systemd/pack \
-	internal/screenshots/live internal/screenshots/report internal/screenshots/shoot packaging/cleanroot packaging/deb packaging/dist packaging/licences packaging/version
+	internal/packaging/cleanroot internal/packaging/deb internal/packaging/dist internal/packaging/licences internal/packaging/version \
+	internal/screenshots/live internal/screenshots/report internal/screenshots/shoot
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
@@ -72,11 +73,11 @@ uninstall: ## remove what install put there
 
 dist: ## dist/: tarballs of the sources and for amd64 and arm64, SBOMs, checksums; the same bytes each time
 	@.ci/setup package
-	packaging/dist
+	internal/packaging/dist
 	$(SUMS)
 
 deb: dist ## and Debian packages of them
-	packaging/deb dist/ipctrace-*-linux-*.tar.gz
+	internal/packaging/deb dist/ipctrace-*-linux-*.tar.gz
 	$(SUMS)
 
 manual: ## docs/man and what --help is tested against, anew
@@ -105,7 +106,7 @@ test-kernels: ## the tests of the kernel side on the kernels of internal/kernels
 
 test-packages: ## of the above the packages: made twice, installed in a clean Debian, upgraded, purged; needs root
 	@-.ci/setup test
-	.ci/gotest -as-root ./packaging
+	.ci/gotest -as-root ./internal/packaging
 
 bench: build ## what ipctrace costs, beside its peers: 10 minutes, or one with BENCH=quick; needs root
 	go run ./internal/bench
@@ -115,7 +116,8 @@ soak: ## ten minutes of changing load on ipctrace serve: memory and goroutines s
 	IPCTRACE_SOAK=10m go test -v -count=1 -timeout 30m -run '^TestServeSoak$$' ./cmd/ipctrace
 
 screenshots: build ## the pictures of docs/screenshots, of sessions that really were; needs root
-	@-.ci/setup test
+	.ci/setup test screenshots
+	internal/screenshots/live docs/screenshots/live.png
 	internal/screenshots/report docs/screenshots/report.png
 
 # asm/types.h is where clang does not look when it compiles for BPF.
@@ -142,7 +144,7 @@ lint: ## formatting, go vet, golangci-lint, shellcheck
 	GOARCH=arm64 go vet ./...
 	go run $(GOLANGCI_LINT) run --allow-parallel-runners 2>&1 | sed '/^go: downloading/d'
 	shellcheck $(SCRIPTS)
-	shellcheck --shell=dash internal/kernels/guest/init internal/kernels/systemd/probe packaging/debian/{postinst,prerm,postrm}
+	shellcheck --shell=dash internal/kernels/guest/init internal/kernels/systemd/probe internal/packaging/debian/{postinst,prerm,postrm}
 
 fmt: ## gofmt
 	gofmt -w .

@@ -98,7 +98,7 @@ func TestServeDocsMetrics(t *testing.T) {
 // TestPackagedConfig: the configuration that the Debian package installs is taken as it
 // is, and with what it has as examples.
 func TestPackagedConfig(t *testing.T) {
-	text := string(readFile(t, "../../packaging/debian/serve.yaml"))
+	text := string(readFile(t, "../../internal/packaging/debian/serve.yaml"))
 	examples := regexp.MustCompile(`(?m)^#([a-z]|  )`).ReplaceAllString(text, "$1")
 	for _, yamlText := range []string{text, examples} {
 		if _, _, err := configured(t, yamlText); err != nil {

@@ -201,6 +201,8 @@ func fateOf(o *inventory.Object) string {
 		return view.Caller(o.Maker)
 	case o.Existing:
 		return "before"
+	case o.LastUser != nil: // who made or found it: the hooks could not tell
+		return view.Unknown + " " + view.Caller(o.LastUser)
 	}
 	return view.Unknown
 }

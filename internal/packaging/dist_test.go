@@ -19,7 +19,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 )
 
-// made is what packaging/dist and packaging/deb made of a clone.
+// made is what dist and deb made of a clone.
 type made struct{ dir, version string }
 
 var (
@@ -66,8 +66,8 @@ func makeAll() (made, error) {
 // copies, as git clones neither what another user owns nor all that is shallow. Of an
 // unpacked tarball it makes a copy, too.
 func cloned(dir string) error {
-	if _, err := os.Stat("../VERSION"); err == nil {
-		return run(exec.Command("cp", "-R", "..", dir))
+	if _, err := os.Stat("../../VERSION"); err == nil {
+		return run(exec.Command("cp", "-R", "../..", dir))
 	}
 	return run(exec.Command("bash", "-c", `set -eu -o pipefail
 		mkdir "$0"
@@ -84,7 +84,7 @@ func makeIn(dir string, cmd *exec.Cmd) (made, error) {
 	if err := run(cmd); err != nil {
 		return made{}, err
 	}
-	version, err := command(dir, "packaging/version").Output()
+	version, err := command(dir, "internal/packaging/version").Output()
 	if err != nil {
 		return made{}, err
 	}

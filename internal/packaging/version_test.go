@@ -16,7 +16,7 @@ func TestVersion(t *testing.T) {
 	kerneltest.NeedProgram(t, "git")
 	dpkg := kerneltest.NeedProgram(t, "dpkg")
 	dir := t.TempDir()
-	output(t, exec.Command("install", "-D", "version", filepath.Join(dir, "packaging/version")))
+	output(t, exec.Command("install", "-D", "version", filepath.Join(dir, "internal/packaging/version")))
 	git := func(args ...string) {
 		t.Helper()
 		output(t, command(dir, "git", append([]string{"-c", "user.name=a", "-c", "user.email=a@localhost"}, args...)...))
@@ -36,7 +36,7 @@ func TestVersion(t *testing.T) {
 		if step.tag != "" {
 			git("tag", step.tag)
 		}
-		version, seconds, _ := strings.Cut(output(t, command(dir, "packaging/version")), " ")
+		version, seconds, _ := strings.Cut(output(t, command(dir, "internal/packaging/version")), " ")
 		if !regexp.MustCompile("^" + step.want + "$").MatchString(version) {
 			t.Errorf("the version is %q, want %s", version, step.want)
 		}
@@ -47,11 +47,11 @@ func TestVersion(t *testing.T) {
 		before = version
 	}
 	output(t, exec.Command("sh", "-c", `echo "2.0.0 1" >"$0/VERSION"`, dir))
-	if got := output(t, command(dir, "packaging/version")); got != "2.0.0 1\n" {
+	if got := output(t, command(dir, "internal/packaging/version")); got != "2.0.0 1\n" {
 		t.Errorf("of a tarball it is %q", got)
 	}
 	output(t, exec.Command("rm", "-r", filepath.Join(dir, "VERSION"), filepath.Join(dir, ".git")))
-	if said, err := command(dir, "packaging/version").CombinedOutput(); err == nil || !strings.Contains(string(said), "build from a clone") {
+	if said, err := command(dir, "internal/packaging/version").CombinedOutput(); err == nil || !strings.Contains(string(said), "build from a clone") {
 		t.Errorf("without either: %v: %s", err, said)
 	}
 }
