@@ -109,8 +109,10 @@ func TestDocs(t *testing.T) {
 	for text := range notRun {
 		unused[text] = true
 	}
-	log := filepath.Join(t.TempDir(), "trace.jsonl")
-	if out, err := exec.Command("ipctrace", "record", "-o", log, "--duration", "1s").CombinedOutput(); err != nil {
+	logs := t.TempDir() // a log that is signed
+	make := exec.Command("sh", "-ec", "ipctrace keygen key; ipctrace record -o trace.jsonl --sign key --duration 1s; cp trace.jsonl t.jsonl")
+	make.Dir = logs
+	if out, err := make.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	t.Run("all", func(t *testing.T) {
@@ -125,7 +127,7 @@ func TestDocs(t *testing.T) {
 			}
 			t.Run(source.name, func(t *testing.T) {
 				t.Parallel()
-				runDocs(t, run, log)
+				runDocs(t, run, logs)
 			})
 		}
 	})
@@ -168,7 +170,7 @@ func isCommand(t *testing.T, source, text string) bool {
 
 // runDocs runs commands in a directory that has what they take for granted, as root
 // who has sudo, with namespaces of their own for what they make and listen on.
-func runDocs(t *testing.T, commands []string, log string) {
+func runDocs(t *testing.T, commands []string, logs string) {
 	dir := reachable(t)
 	must := func(err error) {
 		t.Helper()
@@ -181,7 +183,12 @@ func runDocs(t *testing.T, commands []string, log string) {
 	must(os.Symlink(program, filepath.Join(dir, "bin/ipctrace")))
 	must(os.WriteFile(filepath.Join(dir, "bin/sudo"), []byte("#!/bin/sh\nexec \"$@\"\n"), 0o755))
 	must(os.WriteFile(filepath.Join(dir, "Makefile"), []byte("check:\n\t@true\n"), 0o644))
-	must(os.WriteFile(filepath.Join(dir, "trace.jsonl"), readFile(t, log), 0o644))
+	all := strings.Join(commands, "\n")
+	for name, maker := range map[string]string{"trace.jsonl": "-o trace.jsonl", "t.jsonl": "-o t.jsonl", "key.pub": "keygen key"} {
+		if !strings.Contains(all, maker) {
+			must(os.WriteFile(filepath.Join(dir, name), readFile(t, filepath.Join(logs, name)), 0o644))
+		}
+	}
 	self, parent := strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getppid())
 	places := strings.NewReplacer("1234", self, "5678", parent, "ns 1 ", "ns "+parent+" ", "/var/lib/ipctrace", dir, "/var/log", dir, "/tmp/", dir+"/")
 	for _, command := range commands {

@@ -45,6 +45,9 @@ of the others. What it leaves out is said on it.
 
 Exit status: 0 done · 1 the log is not whole, not sealed, or could not be read to its end:
 the page is there, and says so · 2 wrong usage.`,
+		Example: `  ipctrace report trace.jsonl -o report.html
+  ipctrace report trace.jsonl --kind shm -o shm.html     # of segments alone
+  ipctrace report --svg trace.jsonl -o timeline.svg      # the drawing, for a document`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no file: ipctrace report FILE… -o report.html")
