@@ -143,7 +143,7 @@ lint: ## formatting, go vet, golangci-lint, shellcheck
 	GOARCH=amd64 go vet ./...
 	GOARCH=arm64 go vet ./...
 	go run $(GOLANGCI_LINT) run --allow-parallel-runners 2>&1 | sed '/^go: downloading/d'
-	shellcheck $(SCRIPTS)
+	shellcheck -x $(SCRIPTS)
 	shellcheck --shell=dash internal/kernels/guest/init internal/kernels/systemd/probe internal/packaging/debian/{postinst,prerm,postrm}
 
 fmt: ## gofmt
