@@ -267,6 +267,42 @@ func TestScreenLive(t *testing.T) {
 	}
 }
 
+// TestKernelScreen: on each kernel and in each tier the screen shows what is made, by
+// whatever name, side by side with what has the same key elsewhere; and the terminal is
+// given back.
+func TestKernelScreen(t *testing.T) {
+	kerneltest.NeedRoot(t)
+	for _, tier := range kerneltest.Tiers() {
+		t.Run(tier.String(), func(t *testing.T) {
+			term := newTerminal(t, 110, 30)
+			cmd := exec.Command("ipctrace", "live", "--hooks", tier.String(), "--no-host")
+			cmd.Env = append(os.Environ(), "TERM=xterm")
+			cmd.Stdin, cmd.SysProcAttr = term.slave, &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			s := beginCmd(t, cmd, term.slave)
+			term.awaitScreen("▌ NAMESPACE")
+			runMaker(t, 64, "-unshare", "-threads", "2", "-comm", "\x1b]0;owned\a", "msgget:0x42:03600", "nap:3000")
+			term.awaitScreen(`\x1b]0;owned\x07[`, "≠ msg")
+			if _, err := term.master.WriteString("/comm=nobody\r"); err != nil { // as typed
+				t.Fatal(err)
+			}
+			term.awaitScreen("filter: comm=nobody")
+			if _, err := term.master.Write([]byte{3}); err != nil {
+				t.Fatal(err)
+			}
+			if status := s.status(); status != 0 {
+				t.Errorf("exit status %d: %s", status, s.stderr)
+			}
+			_, after, left := strings.Cut(term.text(), "\x1b[?1049l")
+			if !left || !strings.Contains(after, "2 created") && !strings.Contains(after, "1 created") || !strings.Contains(term.text(), "\x1b[?25h") {
+				t.Errorf("after the screen: %q", after)
+			}
+			if strings.Contains(term.text(), "\x1b]0;owned") {
+				t.Error("a name reached the terminal")
+			}
+		})
+	}
+}
+
 // TestScreenFlood: while events come as fast as they can, keys are answered, and when
 // it is over the account is right.
 func TestScreenFlood(t *testing.T) {

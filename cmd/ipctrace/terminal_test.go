@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/vt"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,6 +19,7 @@ import (
 type terminal struct {
 	t             *testing.T
 	master, slave *os.File
+	columns, rows uint16
 
 	mu  sync.Mutex
 	got bytes.Buffer
@@ -64,6 +68,7 @@ func newTerminal(t *testing.T, columns, rows uint16) *terminal {
 
 func (term *terminal) resize(columns, rows uint16) {
 	term.t.Helper()
+	term.columns, term.rows = columns, rows
 	size := &unix.Winsize{Col: columns, Row: rows}
 	if err := unix.IoctlSetWinsize(int(term.master.Fd()), unix.TIOCSWINSZ, size); err != nil {
 		term.t.Fatal(err)
@@ -91,4 +96,35 @@ func (term *terminal) awaitAfter(first int, want string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	term.t.Fatalf("no %q on the terminal: %q", want, term.text())
+}
+
+// screen is what a person would see now.
+func (term *terminal) screen() string {
+	seen := vt.NewEmulator(int(term.columns), int(term.rows))
+	answered := make(chan struct{})
+	go func() { // what it answers to questions, nobody waits for
+		defer close(answered)
+		_, _ = io.Copy(io.Discard, seen)
+	}()
+	_, _ = seen.WriteString(term.text())
+	shown := seen.String()
+	_ = seen.Close()
+	<-answered
+	return shown
+}
+
+// awaitScreen waits until it shows all texts, and returns it.
+func (term *terminal) awaitScreen(texts ...string) string {
+	term.t.Helper()
+	screen := ""
+	for range 400 {
+		screen = term.screen()
+		missing := slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(screen, text) })
+		if !missing {
+			return screen
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	term.t.Fatalf("no %q on the screen:\n%s", texts, screen)
+	return ""
 }
