@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-var update = flag.Bool("update", false, "write what is generated, the man pages and what --help says, instead of comparing it")
+var update = flag.Bool("update", false, "write what is generated, the man pages, what --help says and screens, instead of comparing it")
 
 const (
 	manualDir = "../../docs/man"

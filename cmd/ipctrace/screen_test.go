@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,8 +18,6 @@ import (
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/internal/view/screen"
 )
-
-var updateScreens = flag.Bool("update-screens", false, "write the golden screens anew")
 
 // panicName is a command of this test's that breaks while it has the terminal.
 const panicName = "ipctrace-panics"
@@ -57,7 +54,7 @@ func TestScreenReplay(t *testing.T) {
 				time.Sleep(300 * time.Millisecond) // a frame more: it stands still
 				got := term.screen()
 				path := filepath.Join("testdata", "screens", fmt.Sprintf("%s-%dx%d", name, size[0], size[1]))
-				if *updateScreens {
+				if *update {
 					if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 						t.Fatal(err)
 					}
