@@ -17,7 +17,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 UID := $(shell id -u)
 
-DOCS = $(wildcard docs/*.md docs/*.json docs/*.svg)
+DOCS = README.md $(wildcard docs/*.md docs/*.json docs/*.svg docs/screenshots/*.png)
 EXAMPLES = $(filter-out %_test.go %.service,$(shell find deploy -type f))
 LDFLAGS = $(if $(VERSION),-X main.release=$(VERSION))
 
@@ -58,9 +58,7 @@ install: $(if $(wildcard bin/ipctrace),,build) bin/completions ## the program, i
 	install -D -m 644 bin/completions/bash $(DESTDIR)$(BASHDIR)/ipctrace
 	install -D -m 644 bin/completions/zsh $(DESTDIR)$(ZSHDIR)/_ipctrace
 	install -D -m 644 bin/completions/fish $(DESTDIR)$(FISHDIR)/ipctrace.fish
-	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md
-	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs $(DOCS)
-	for file in $(EXAMPLES); do install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file; done
+	for file in $(DOCS) $(EXAMPLES); do install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file; done
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|/usr/local/bin/ipctrace|$(BINDIR)/ipctrace|' deploy/ipctrace.service >$(DESTDIR)$(UNITDIR)/ipctrace.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/ipctrace.service
@@ -68,7 +66,7 @@ install: $(if $(wildcard bin/ipctrace),,build) bin/completions ## the program, i
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/ipctrace $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard docs/man/*.8))
 	rm -f $(DESTDIR)$(BASHDIR)/ipctrace $(DESTDIR)$(ZSHDIR)/_ipctrace $(DESTDIR)$(FISHDIR)/ipctrace.fish
-	rm -f $(DESTDIR)$(UNITDIR)/ipctrace.service $(addprefix $(DESTDIR)$(DOCDIR)/,README.md $(DOCS) $(EXAMPLES))
+	rm -f $(DESTDIR)$(UNITDIR)/ipctrace.service $(addprefix $(DESTDIR)$(DOCDIR)/,$(DOCS) $(EXAMPLES))
 	[ ! -d $(DESTDIR)$(DOCDIR) ] || find $(DESTDIR)$(DOCDIR) -depth -type d -empty -delete
 
 dist: ## dist/: tarballs of the sources and for amd64 and arm64, SBOMs, checksums; the same bytes each time

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -51,6 +52,7 @@ func TestInstall(t *testing.T) {
 	if out, err := exec.Command(filepath.Join(dir, "usr/bin/ipctrace"), "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "ipctrace ") {
 		t.Errorf("%v: %s", err, out)
 	}
+	checkLinks(t, filepath.Join(dir, "usr/share/doc/ipctrace"))
 	unit := settings(t, filepath.Join(dir, "usr/lib/systemd/system/ipctrace.service"))
 	if start := unit["ExecStart"]; len(start) != 1 || !strings.HasPrefix(start[0], "/usr/bin/ipctrace serve ") {
 		t.Errorf("ExecStart=%q", start)
@@ -61,6 +63,32 @@ func TestInstall(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "usr/share/doc/ipctrace")); err == nil {
 		t.Error("the directory of the documents is left")
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#: ]+)[^): ]*\)`)
+
+// checkLinks fails where a page that was installed leads to, or shows, what was not.
+func checkLinks(t *testing.T, dir string) {
+	t.Helper()
+	checked := 0
+	for _, page := range files(t, dir) {
+		if filepath.Ext(page) != ".md" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range link.FindAllStringSubmatch(string(text), -1) {
+			checked++
+			if _, err := os.Stat(filepath.Join(dir, filepath.Dir(page), to[1])); err != nil {
+				t.Errorf("%s leads to what is not installed: %v", page, err)
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("only %d links checked", checked)
 	}
 }
 
