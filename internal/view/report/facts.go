@@ -45,11 +45,6 @@ type limitRow struct {
 	Lane                                               int
 }
 
-type sharedRow struct {
-	Key     string
-	Objects []string
-}
-
 type laneRow struct {
 	Name, Parent, Born, Ended string
 	Created, Failed, Removed  uint64
@@ -291,33 +286,6 @@ func (t *Trace) limitRows() []limitRow {
 			Name: l.name, Certainty: l.certainty, Errno: safe(l.errno), Namespace: laneText(l.lane),
 			There: fmt.Sprint(l.there), By: processText(l.by), When: t.clock(l.first)[:len("15:04:05.000")], Count: l.count, Lane: l.lane.index,
 		})
-	}
-	return rows
-}
-
-// sharedRows are keys that lead to objects in several namespaces: different ones.
-func (t *Trace) sharedRows() []sharedRow {
-	type name struct{ kind, key string }
-	lanes, objects, order := map[name]map[*lane]bool{}, map[name][]string{}, []name{}
-	for _, o := range t.lives {
-		key := name{o.object.Kind, keyText(&o.object)}
-		if o.object.Kind != kindMQ && o.object.Key == 0 || key.key == "" {
-			continue
-		}
-		if lanes[key] == nil {
-			lanes[key] = map[*lane]bool{}
-			order = append(order, key)
-		}
-		lanes[key][o.lane] = true
-		if len(objects[key]) < 8 {
-			objects[key] = append(objects[key], strings.TrimSpace(safe(o.object.Kind+" "+idText(&o.object))+" in "+laneText(o.lane)))
-		}
-	}
-	var rows []sharedRow
-	for _, key := range order {
-		if len(lanes[key]) > 1 && len(rows) < mostRows {
-			rows = append(rows, sharedRow{safe(key.key), objects[key]})
-		}
 	}
 	return rows
 }
