@@ -35,6 +35,7 @@ var notRun = map[string]string{
 	"runc run":                "TestRunDocs runs it, on a bundle",
 	"openssl pkeyutl":         "TestRecordDocs runs it, on a log that is signed",
 	"awk '/\"event\":\"trace": "TestRecordDocs runs it, on a log with two seals",
+	"--since 04:33:20":        "TestReportDocs runs it, on a log of that time",
 	"kafka-console-consumer":  "TestRecipe of internal/export/otlp runs it, without Kafka",
 	"completion fish":         "TestComplete runs it, in fish",
 	"completion zsh":          "TestCompleteZsh runs it, in zsh",
