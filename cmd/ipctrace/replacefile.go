@@ -36,6 +36,9 @@ func replaceFile(name string, write func(io.Writer) error) error {
 			err = errors.Join(err, gone)
 		}
 	}
+	if at := new(os.PathError); errors.As(err, &at) && at.Path == beside {
+		at.Path = name // the other was never anybody's to know
+	}
 	return err
 }
 
@@ -45,7 +48,11 @@ func writeTo(name string, flags int, mode os.FileMode, write func(io.Writer) err
 		return err
 	}
 	out := bufio.NewWriterSize(file, 1<<16)
-	if err := errors.Join(write(out), out.Flush()); err != nil {
+	err = write(out)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
 		return errors.Join(err, file.Close())
 	}
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {

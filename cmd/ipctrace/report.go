@@ -44,7 +44,7 @@ A page is bounded: of more than 120,000 events it has the first and the last, an
 of the others. What it leaves out is said on it.
 
 Exit status: 0 done · 1 the log is not whole, not sealed, or could not be read to its end:
-the page is there, and says so · 2 wrong usage.`,
+the page is there, and says so; or no page could be made · 2 wrong usage.`,
 		Example: `  ipctrace report trace.jsonl -o report.html
   ipctrace report trace.jsonl --kind shm -o shm.html     # of segments alone
   ipctrace report --svg trace.jsonl -o timeline.svg      # the drawing, for a document`,

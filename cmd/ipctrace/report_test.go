@@ -194,6 +194,18 @@ func TestReplaceFile(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
 		t.Errorf("%v: %v", err, left)
 	}
+	for name, want := range map[string]string{
+		filepath.Join(dir, "none", "page"): "open " + filepath.Join(dir, "none", "page") + ": no such file or directory",
+		"/dev/full":                        "write /dev/full: no space left on device",
+	} {
+		err := replaceFile(name, func(w io.Writer) error {
+			_, err := io.WriteString(w, strings.Repeat("more than a buffer", 1<<16))
+			return err
+		})
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 }
 
 // TestReportTraces: a log of two traces has both on its page.
