@@ -71,7 +71,7 @@ var liveValues = map[string]completer{
 // completeFlags has the shell complete the values of all flags of all commands.
 func completeFlags(c *cobra.Command) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if complete := completionOf(c, f); complete != nil {
+		if complete := completionOf(f); complete != nil {
 			_ = c.RegisterFlagCompletionFunc(f.Name, complete) // the root's flags are live's, and are it already
 		}
 	})
@@ -82,9 +82,11 @@ func completeFlags(c *cobra.Command) {
 
 // completionOf is nil where it is a file that the flag takes, which shells complete
 // by themselves.
-func completionOf(c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
+func completionOf(f *pflag.Flag) cobra.CompletionFunc {
 	switch takes, _ := pflag.UnquoteUsage(f); {
-	case liveValues[f.Name] != nil && !(f.Name == "ns" && c.Name() == "replay"):
+	case f.Name == "ns" && !strings.Contains(takes, "self"): // of a log, whose namespaces are not those of now
+		return completeBy(func(*cobra.Command, string) []string { return []string{offer("host", "the initial namespace")} }, true)
+	case liveValues[f.Name] != nil:
 		return completeBy(liveValues[f.Name], f.Value.Type() == "stringSlice")
 	case strings.Contains(takes, "FILE"), takes == "SOCKET":
 		return nil

@@ -112,6 +112,7 @@ func TestComplete(t *testing.T) {
 			{"ipctrace ls --sort c", "ctime", ""},
 			{"ipctrace ls --ns ", "self", "this shell"},
 			{"ipctrace ls --ns ", inode, `$(touch P)\x1b[2J[` + number + "]"},
+			{"ipctrace replay --ns ", "host", ""},
 			{"ipctrace live --pid ", number, `$(touch P)\x1b[2J`},
 			{"ipctrace ns 1 ", number, `$(touch P)\x1b[2J`},
 			{"ipctrace live --uid ro", "root", ""},
@@ -123,6 +124,11 @@ func TestComplete(t *testing.T) {
 		} {
 			if offered := completions(t, shell, tt.line); !offers(offered, tt.value, tt.what) {
 				t.Errorf("%s: %q: %q, want %q", shell, tt.line, offered, tt.value)
+			}
+		}
+		for _, line := range []string{"ipctrace replay --ns ", "ipctrace report --ns "} { // of a log, not of now
+			if all := completions(t, shell, line); len(all) != 1 || !offers(all, "host", "") {
+				t.Errorf("%s: %q: %q", shell, line, all)
 			}
 		}
 		for _, line := range []string{"ipctrace live --comm ", "ipctrace ls --ns ", "ipctrace live --pid "} {
