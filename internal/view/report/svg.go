@@ -20,7 +20,8 @@ const (
 	svgHead    = 34
 	svgStrip   = 20 // of a lane, above its objects: what happened
 	svgRow     = 15
-	svgRows    = 8 // of objects, at most
+	svgRows    = 8  // of objects, at most
+	svgLeast   = 35 // of a lane: its name and its label
 	svgLanes   = 100
 	svgClosest = 5 // marks that are nearer than this are one
 )
@@ -75,7 +76,7 @@ func laneHeight(rows, spare int) int {
 	if spare > 0 {
 		height += svgRow
 	}
-	return height
+	return max(height, svgLeast)
 }
 
 // head begins the drawing: what it is of, its style and its axis.
