@@ -88,15 +88,15 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, ticking()
 	case tea.WindowSizeMsg:
 		m.columns, m.rows = msg.Width, msg.Height
-		m.draw()
+		m.redraw()
 	case tea.KeyPressMsg:
 		command := m.press(msg)
-		m.draw()
+		m.redraw()
 		return m, command
 	case tea.PasteMsg:
 		if m.prompt != nil {
 			m.prompt.add(msg.Content)
-			m.draw()
+			m.redraw()
 		}
 	}
 	return m, nil
@@ -153,6 +153,13 @@ func (m *model) freeze() {
 	if m.frozen != nil {
 		m.frozen.events = m.memory.newest()
 	}
+}
+
+// redraw draws what a key has changed. What that leads to a moment later may look like
+// what was drawn by the last tick: the next one draws in any case.
+func (m *model) redraw() {
+	m.draw()
+	m.last = signature{}
 }
 
 // draw lays out all of the screen.

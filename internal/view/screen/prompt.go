@@ -49,7 +49,7 @@ func (m *model) pressPrompt(key tea.KeyPressMsg) {
 	case "ctrl+u":
 		p.text, p.failed = "", ""
 	case "ctrl+w":
-		p.text = p.text[:strings.LastIndexByte(strings.TrimRight(p.text, " "), ' ')+1]
+		p.text, p.failed = p.text[:strings.LastIndexByte(strings.TrimRight(p.text, " "), ' ')+1], ""
 	default:
 		p.add(key.Text)
 	}
