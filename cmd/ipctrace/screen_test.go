@@ -122,7 +122,8 @@ func TestScreenPlays(t *testing.T) {
 	term.await("max")
 	term.keys("Space")
 	term.await("■ max")
-	term.keys("Space") // from the beginning
+	term.keys("Space")                 // from the beginning
+	time.Sleep(300 * time.Millisecond) // it was at the end before, too
 	term.await("■ max")
 	term.keys("q")
 	after := term.given(0)
