@@ -52,7 +52,7 @@ type model struct {
 // frozen is what there was when the user had the screen stand still.
 type frozen struct {
 	scene  Scene
-	events remembrance
+	memory *memory
 }
 
 // signature tells whether anything is to be drawn anew that keys have not changed.
@@ -121,14 +121,14 @@ func (m *model) see(show func(*Scene)) {
 // happened are the events that are shown.
 func (m *model) happened() remembrance {
 	if m.frozen != nil {
-		return m.frozen.events
+		return m.frozen.memory.newest()
 	}
 	return m.memory.newest()
 }
 
 // changed says whether there is anything new to be drawn. Ages are told in seconds.
 func (m *model) changed() bool {
-	now := signature{count: m.memory.seen()}
+	now := signature{count: m.memory.total()}
 	m.see(func(s *Scene) {
 		now.begun, now.totals, now.second = true, s.Inventory.Totals(), s.Now.Unix()
 		if s.Playback != nil {
@@ -151,7 +151,7 @@ func (m *model) freeze() {
 		m.frozen.scene.Inventory = s.Inventory.Clone()
 	})
 	if m.frozen != nil {
-		m.frozen.events = m.memory.newest()
+		m.frozen.memory = m.memory.clone()
 	}
 }
 

@@ -71,7 +71,7 @@ func (m *model) choose(words string) {
 	m.prompt, m.filter, m.words = nil, f, words
 	m.memory.choose(f)
 	if m.frozen != nil {
-		m.frozen.events = m.memory.newest()
+		m.frozen.memory.choose(f)
 	}
 	m.namespaces.home()
 	m.objects.home()
