@@ -199,6 +199,17 @@ func TestScreenEnds(t *testing.T) {
 	})
 }
 
+// TestScreenCaught: also what breaks beside the screen ends where the terminal is given
+// back.
+func TestScreenCaught(t *testing.T) {
+	if broken := fmt.Sprint(<-caught(func() { panic("it breaks") })); !strings.HasPrefix(broken, "it breaks\n") || !strings.Contains(broken, "TestScreenCaught") {
+		t.Error(broken)
+	}
+	if broken := <-caught(func() {}); broken != nil {
+		t.Error(broken)
+	}
+}
+
 // TestScreenStops: Ctrl-Z gives the terminal to the shell, fg takes it back.
 func TestScreenStops(t *testing.T) {
 	term := newTmux(t, 80, 24, "bash --norc -i")
