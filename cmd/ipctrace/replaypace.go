@@ -23,10 +23,19 @@ type pace struct {
 }
 
 // target is a place in a log that is gone to without pauses: a moment, or behind so
-// many events. The zero one is where the log begins.
+// many events, which is at about that moment. The zero one is where the log begins.
 type target struct {
-	until  time.Time
-	events uint64
+	at     time.Time
+	events uint64 // 0: all up to the moment
+}
+
+// behind says whether the target is behind an event of this time, before which so many
+// have passed.
+func (t target) behind(at time.Time, passed uint64) bool {
+	if t.events > 0 {
+		return passed < t.events
+	}
+	return !at.After(t.at)
 }
 
 // betweenTraces is the longest pause between a trace and the next one.
@@ -67,7 +76,7 @@ func (p *pace) approach(at time.Time, another bool) (due time.Time, changed <-ch
 	case p.clock.IsZero(): // the first one
 		p.through(at, time.Now())
 		return due, nil, true
-	case p.passed < p.skip.events || !at.After(p.skip.until):
+	case p.skip.behind(at, p.passed):
 		p.through(at, time.Now())
 		return due, nil, true
 	case p.steps > 0:
@@ -75,8 +84,8 @@ func (p *pace) approach(at time.Time, another bool) (due time.Time, changed <-ch
 		p.through(at, time.Now())
 		return due, nil, true
 	}
-	if p.skip.until.After(p.clock) { // it is there
-		p.clock, p.set = p.skip.until, time.Now()
+	if p.skip.events == 0 && p.skip.at.After(p.clock) { // it is there
+		p.clock, p.set = p.skip.at, time.Now()
 	}
 	p.skip = target{}
 	if p.changed == nil {
@@ -124,13 +133,7 @@ func (p *pace) here(d time.Duration) time.Duration {
 	return math.MaxInt64
 }
 
-// now is what the log's clock says; zero: nothing has been shown.
-func (p *pace) now() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.at()
-}
-
+// at is what the log's clock says; zero: nothing has been shown.
 func (p *pace) at() time.Time {
 	left := p.next.Sub(p.clock)
 	if p.paused {
@@ -146,10 +149,27 @@ func (p *pace) at() time.Time {
 func (p *pace) state() (now time.Time, seeking bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.skip != (target{}) && p.skip.until.After(p.clock) {
-		return p.skip.until, true
+	if p.skip.at.After(p.clock) {
+		return p.skip.at, true
 	}
 	return p.at(), p.skip != (target{})
+}
+
+// goal is where it is on the way to, or else where it is.
+func (p *pace) goal() (to target, going bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.skip != (target{}) {
+		return p.skip, true
+	}
+	return target{p.at(), p.passed}, false
+}
+
+// leads says whether it comes to a place if it goes on.
+func (p *pace) leads(to target) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return to.behind(p.clock, p.passed)
 }
 
 // setting is how fast it goes, and whether it stands.
@@ -157,13 +177,6 @@ func (p *pace) setting() (speed float64, paused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.speed, p.paused
-}
-
-// count is how many events have been let through.
-func (p *pace) count() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.passed
 }
 
 // change changes it, from the moment that the clock shows.

@@ -92,6 +92,10 @@ func (b *playback) begin(p *player, cancel context.CancelFunc) {
 		b.screen.Forget()
 	}
 	b.rewound = nil
+	select {
+	case <-b.wake: // for this run
+	default:
+	}
 }
 
 func (b *playback) end(all bool) {
@@ -112,17 +116,20 @@ func (b *playback) end(all bool) {
 func (b *playback) rewind(to target) {
 	for _, file := range b.files {
 		if file.Name == "-" {
-			b.note, b.noted = "stdin is read once: there is no way back", time.Now()
+			b.say("stdin is read once: there is no way back")
 			return
 		}
 	}
-	b.rewound = &to
+	b.rewound, b.ended = &to, false
 	b.restart()
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
+
+// say tells the user why a key did nothing.
+func (b *playback) say(why string) { b.note, b.noted = why, time.Now() }
 
 // look shows the trace that is played, at the time that it is there.
 func (b *playback) look(see func(*screen.Scene)) {
@@ -141,13 +148,8 @@ func (b *playback) look(see func(*screen.Scene)) {
 	if p.past == nil {
 		return
 	}
-	play := screen.Playback{From: p.first, To: b.to, At: now, Ended: b.ended, Seeking: seeking || b.coming != nil}
-	if p.span.since != nil {
-		play.From = *p.span.since
-	}
-	if p.span.until != nil && p.span.until.Before(play.To) {
-		play.To = *p.span.until
-	}
+	play := screen.Playback{At: now, Ended: b.ended, Seeking: seeking || b.coming != nil}
+	play.From, play.To = b.stretch()
 	if !b.chosen && !play.To.IsZero() {
 		b.chosen = true
 		b.pace.change(func() { b.pace.speed = speedOver(play.To.Sub(play.From)) })
@@ -171,25 +173,21 @@ func (b *playback) Pause() {
 	b.pace.change(func() { b.pace.paused = !b.pace.paused })
 }
 
-// Seek goes on by a part of the log, or back.
+// Seek goes on by a part of the log, or back: from where it is, or is on the way to.
 func (b *playback) Seek(part float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.shown == nil {
+	if b.shown == nil || b.ended && part > 0 {
 		return
 	}
 	const unknown = 10 * time.Minute // how long a log is of which nobody knows
+	from, end := b.stretch()
 	whole := unknown
-	if !b.to.IsZero() {
-		whole = b.to.Sub(b.shown.first)
+	if !end.IsZero() {
+		whole = end.Sub(from)
 	}
-	to := b.pace.now().Add(time.Duration(part * float64(whole)))
-	switch {
-	case part < 0:
-		b.rewind(target{until: to})
-	case !b.ended:
-		b.pace.change(func() { b.pace.skip = target{until: to} })
-	}
+	goal, _ := b.goal()
+	b.reach(target{at: later(goal.at, from).Add(time.Duration(part * float64(whole)))})
 }
 
 // Step goes to the next event, or to the one before, and stays there.
@@ -197,12 +195,51 @@ func (b *playback) Step(backward bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.pace.change(func() { b.pace.paused = true })
-	if !backward {
+	goal, going := b.goal()
+	switch {
+	case going && goal.events == 0:
+		b.say("on the way: not yet")
+	case backward && goal.events > 1:
+		b.reach(target{goal.at, goal.events - 1})
+	case backward:
+	case going:
+		b.reach(target{goal.at, goal.events + 1})
+	case b.ended:
+	default:
 		b.pace.change(func() { b.pace.steps++ })
-		return
 	}
-	if passed := b.pace.count(); passed > 1 {
-		b.rewind(target{events: passed - 1})
+}
+
+// stretch is from when to when what is shown of the log is; to is zero as long as
+// nobody knows.
+func (b *playback) stretch() (from, to time.Time) {
+	from, to = b.shown.first, b.to
+	if since := b.shown.span.since; since != nil {
+		from = *since
+	}
+	if until := b.shown.span.until; until != nil && until.Before(to) {
+		to = *until
+	}
+	return from, to
+}
+
+// goal is where the log is on the way to, or else where it is.
+func (b *playback) goal() (to target, going bool) {
+	if b.rewound != nil {
+		return *b.rewound, true
+	}
+	return b.pace.goal()
+}
+
+// reach goes to a place: on, or from the beginning where it is passed already.
+func (b *playback) reach(to target) {
+	switch {
+	case b.rewound != nil:
+		b.rewound = &to
+	case !b.ended && b.pace.leads(to):
+		b.pace.change(func() { b.pace.skip = to })
+	default:
+		b.rewind(to)
 	}
 }
 

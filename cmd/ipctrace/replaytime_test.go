@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"testing"
 	"time"
 	_ "time/tzdata" // not each machine has it
+
+	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/internal/view/screen"
 )
 
 func TestReplayMoment(t *testing.T) {
@@ -83,19 +88,76 @@ func TestReplaySpeed(t *testing.T) {
 	}
 }
 
+func clockOf(p *pace) time.Time {
+	at, _ := p.state()
+	return at
+}
+
+// TestReplayReach: keys go on from where the log is on the way to, and not from where it
+// is for a moment; what is still ahead needs no other beginning.
+func TestReplayReach(t *testing.T) {
+	begin := time.Date(2026, 7, 14, 4, 33, 17, 0, time.UTC)
+	second := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Second) }
+	begun := 0
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	shown := screen.Open(nil, null, func(func(*screen.Scene)) {}, screen.Controls{Quit: func() {}}, view.Options{})
+	defer shown.Close()
+	b := &playback{
+		screen: shown,
+		files:  []journal.File{{Name: "log"}}, pace: &pace{paused: true, clock: second(80), next: second(80), passed: 80},
+		shown: &player{first: begin}, to: second(100), restart: func() { begun++ }, wake: make(chan struct{}, 1),
+	}
+	reaches := func(does string, want target, begins int) {
+		t.Helper()
+		if got, _ := b.goal(); got != want || begun != begins {
+			t.Errorf("%s: on the way to %v, begun %d times; want %v and %d", does, got, begun, want, begins)
+		}
+	}
+	b.Seek(-0.05)
+	reaches("back", target{at: second(75)}, 1)
+	b.Seek(-0.05)
+	reaches("back again", target{at: second(70)}, 1)
+	b.begin(new(player), func() { begun++ })
+	if len(b.wake) > 0 {
+		t.Error("it would be played once more")
+	}
+	reaches("begun", target{at: second(70)}, 1)
+	b.pace.through(second(20), time.Now())
+	b.Seek(-0.05)
+	reaches("back on the way", target{at: second(65)}, 1)
+	b.Step(true)
+	reaches("a step on the way", target{at: second(65)}, 1)
+	b.Seek(0.1)
+	reaches("on", target{at: second(75)}, 1)
+	b.Seek(-0.6)
+	reaches("farther back than it is", target{at: second(15)}, 2)
+	b.rewound = nil
+	b.pace = &pace{paused: true, clock: second(80), next: second(80), passed: 80}
+	for range 3 {
+		b.Step(true)
+	}
+	reaches("three events back", target{second(80), 77}, 3)
+	b.Step(false)
+	reaches("one on", target{second(80), 78}, 3)
+}
+
 // TestReplayPace: pauses are those of the log, a clock that was set back makes none,
 // and the clock of the log goes on in between and not beyond.
 func TestReplayPace(t *testing.T) {
 	begin := time.Date(2026, 7, 14, 4, 33, 17, 0, time.UTC)
 	p := &pace{speed: 100}
-	if !p.now().IsZero() {
-		t.Errorf("before the first event it is %v", p.now())
+	if !clockOf(p).IsZero() {
+		t.Errorf("before the first event it is %v", clockOf(p))
 	}
 	started := time.Now()
 	for _, second := range []int{0, 10, 3, 8} { // 100 ms, none, 50 ms
 		at := begin.Add(time.Duration(second) * time.Second)
-		if err := p.wait(t.Context(), at, false); err != nil || !p.now().Equal(at) {
-			t.Errorf("%v, %v; want %v", p.now(), err, at)
+		if err := p.wait(t.Context(), at, false); err != nil || !clockOf(p).Equal(at) {
+			t.Errorf("%v, %v; want %v", clockOf(p), err, at)
 		}
 	}
 	if took := time.Since(started); took < 150*time.Millisecond {
@@ -103,11 +165,11 @@ func TestReplayPace(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	from := p.now()
+	from := clockOf(p)
 	if p.wait(ctx, begin.Add(time.Hour), false) == nil {
 		t.Error("no pause")
 	}
-	if passed := p.now().Sub(from); passed < 5*time.Second || passed >= time.Hour {
+	if passed := clockOf(p).Sub(from); passed < 5*time.Second || passed >= time.Hour {
 		t.Errorf("in a pause %v passed", passed)
 	}
 	if d := (&pace{speed: 1e-9}).here(math.MaxInt64); d != math.MaxInt64 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -44,18 +45,36 @@ func (t *trace) showScreen(ctx context.Context, c *cobra.Command, count uint64, 
 	controls := screen.Controls{Quit: cancel, Filter: func(words string) (screen.Filter, error) { return filterOf(words, livePlace) }}
 	s := screen.Open(keysOf(c.InOrStdin()), f, live.look, controls, opts)
 	defer s.Close()
-	surveyed := make(chan struct{})
-	go func() {
-		defer close(surveyed)
+	surveyed := caught(func() {
+		defer cancel()
 		live.survey(ctx)
-	}()
+	})
 	err := t.follow(ctx, count, &screenSink{s, t.inventory})
 	cancel()
-	<-surveyed
+	if broken := <-surveyed; broken != nil {
+		panic(broken) // here, where the terminal is given back
+	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
 	return t.summary(f, opts)
+}
+
+// caught runs do in a goroutine of its own. What comes when that is over is nil, or why
+// it broke: who has the terminal gives it back before he tells.
+func caught(do func()) <-chan any {
+	over := make(chan any, 1)
+	go func() {
+		defer func() {
+			broken := recover()
+			if broken != nil {
+				broken = fmt.Sprintf("%v\n\n%s", broken, debug.Stack())
+			}
+			over <- broken
+		}()
+		do()
+	}()
+	return over
 }
 
 // keysOf are those of stdin, or of the terminal.

@@ -119,7 +119,8 @@ func TestScreenPlays(t *testing.T) {
 	term.await("max")
 	term.keys("Space")
 	term.await("■ max")
-	term.keys("Space") // from the beginning
+	term.keys("Space")                 // from the beginning
+	time.Sleep(300 * time.Millisecond) // it was at the end before, too
 	term.await("■ max")
 	term.keys("q")
 	after := term.given(0)
@@ -193,6 +194,17 @@ func TestScreenEnds(t *testing.T) {
 			t.Errorf("%s\n%s", got, term.file("error"))
 		}
 	})
+}
+
+// TestScreenCaught: also what breaks beside the screen ends where the terminal is given
+// back.
+func TestScreenCaught(t *testing.T) {
+	if broken := fmt.Sprint(<-caught(func() { panic("it breaks") })); !strings.HasPrefix(broken, "it breaks\n") || !strings.Contains(broken, "TestScreenCaught") {
+		t.Error(broken)
+	}
+	if broken := <-caught(func() {}); broken != nil {
+		t.Error(broken)
+	}
 }
 
 // TestScreenStops: Ctrl-Z gives the terminal to the shell, fg takes it back.

@@ -26,7 +26,7 @@ const (
 )
 
 // besides are the namespaces that are side by side: the chosen one, and those next to
-// it that have not ended.
+// it.
 func (m *model) besides(listed []*inventory.Namespace) []*inventory.Namespace {
 	gap := view.Width(between)
 	room := max(min(2, (m.columns+gap)/(leastBeside+gap)), (m.columns+gap)/(besideWidth+gap))
@@ -123,7 +123,7 @@ func (m *model) besideLines(p *picture) []line {
 	if len(m.sharing.of) > 0 {
 		head += " · ≠ the same key in another namespace is another object"
 	}
-	lines := []line{m.head(objectsPane, head, orderName(m.byObject, objectOrders[m.byObject].name)), nil, nil}
+	lines := []line{m.head(objectsPane, head, orderText(m.byObject, objectOrders[m.byObject].name)), nil, nil}
 	for i := range p.beside {
 		b := &p.beside[i]
 		look := view.Bold

@@ -38,6 +38,13 @@ func (r *ring) add(e *event.Event) {
 	r.next = (r.next + 1) % remembered
 }
 
+// clone is a copy for good.
+func (r *ring) clone() (c ring) {
+	r.each(c.add)
+	c.count = r.count
+	return c
+}
+
 // each is every event, the newest last.
 func (r *ring) each(do func(*event.Event)) {
 	for i := range r.rooms {
@@ -114,11 +121,24 @@ func (m *memory) newest() remembrance {
 	return all
 }
 
-// seen is how many there ever were.
-func (m *memory) seen() uint64 {
+// total is how many events there ever were, whatever the filter means.
+func (m *memory) total() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.shown().count
+	return m.all.count
+}
+
+// clone is a copy for good.
+func (m *memory) clone() *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &memory{filter: m.filter, all: m.all.clone(), meant: m.meant.clone()}
+	c.pulses.all, c.pulses.of = m.pulses.all, make(map[identity]*pulse, len(m.pulses.of))
+	for id, p := range m.pulses.of {
+		of := *p
+		c.pulses.of[id] = &of
+	}
+	return c
 }
 
 // nothing is known in it.

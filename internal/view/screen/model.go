@@ -52,7 +52,7 @@ type model struct {
 // frozen is what there was when the user had the screen stand still.
 type frozen struct {
 	scene  Scene
-	events remembrance
+	memory *memory
 }
 
 // signature tells whether anything is to be drawn anew that keys have not changed.
@@ -88,15 +88,15 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, ticking()
 	case tea.WindowSizeMsg:
 		m.columns, m.rows = msg.Width, msg.Height
-		m.draw()
+		m.redraw()
 	case tea.KeyPressMsg:
 		command := m.press(msg)
-		m.draw()
+		m.redraw()
 		return m, command
 	case tea.PasteMsg:
 		if m.prompt != nil {
 			m.prompt.add(msg.Content)
-			m.draw()
+			m.redraw()
 		}
 	}
 	return m, nil
@@ -121,14 +121,14 @@ func (m *model) see(show func(*Scene)) {
 // happened are the events that are shown.
 func (m *model) happened() remembrance {
 	if m.frozen != nil {
-		return m.frozen.events
+		return m.frozen.memory.newest()
 	}
 	return m.memory.newest()
 }
 
 // changed says whether there is anything new to be drawn. Ages are told in seconds.
 func (m *model) changed() bool {
-	now := signature{count: m.memory.seen()}
+	now := signature{count: m.memory.total()}
 	m.see(func(s *Scene) {
 		now.begun, now.totals, now.second = true, s.Inventory.Totals(), s.Now.Unix()
 		if s.Playback != nil {
@@ -151,8 +151,15 @@ func (m *model) freeze() {
 		m.frozen.scene.Inventory = s.Inventory.Clone()
 	})
 	if m.frozen != nil {
-		m.frozen.events = m.memory.newest()
+		m.frozen.memory = m.memory.clone()
 	}
+}
+
+// redraw draws what a key has changed. What that leads to a moment later may look like
+// what was drawn by the last tick: the next one draws in any case.
+func (m *model) redraw() {
+	m.draw()
+	m.last = signature{}
 }
 
 // draw lays out all of the screen.

@@ -20,12 +20,13 @@ func (s *scroller) scroll(by int) { s.top = max(0, s.top+by) }
 
 // window is what is seen of a text, with a title.
 func (s *scroller) window(title string, text []line, rows int) []line {
-	s.top = max(0, min(s.top, len(text)-rows+1))
+	rows = max(0, rows-1) // the title's is one
+	s.top = max(0, min(s.top, len(text)-rows))
 	more := ""
-	if len(text) > rows-1 {
+	if len(text) > rows {
 		more = " · ↑↓ for more"
 	}
-	return slices.Concat([]line{styled("▌"+title+" · esc closes"+more, view.Bold)}, text[s.top:min(len(text), s.top+max(0, rows-1))])
+	return slices.Concat([]line{styled("▌"+title+" · esc closes"+more, view.Bold)}, text[s.top:min(len(text), s.top+rows)])
 }
 
 // help is what the keys do.

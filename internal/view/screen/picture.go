@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -199,11 +200,11 @@ func exactly(lines []line, rows int) []line {
 	return lines[:rows]
 }
 
-// head is the first line of a pane: bold, and marked, where the keys go to.
-func (m *model) head(of pane, text, order string) line {
-	if order != "" {
-		order = "by " + order
-		text = pad(text, max(0, m.columns-2-view.Width(order))) + " " + order
+// head is the first line of a pane: bold, and marked, where the keys go to. At its right
+// is what is unusual: an order, or how much is not seen.
+func (m *model) head(of pane, text, right string) line {
+	if right != "" {
+		text = pad(strings.TrimRight(text, " "), max(0, m.columns-2-view.Width(right))) + " " + right
 	}
 	if m.focus == of && m.overlay == nil {
 		return styled("▌"+text, "1")

@@ -49,7 +49,7 @@ func (m *model) pressPrompt(key tea.KeyPressMsg) {
 	case "ctrl+u":
 		p.text, p.failed = "", ""
 	case "ctrl+w":
-		p.text = p.text[:strings.LastIndexByte(strings.TrimRight(p.text, " "), ' ')+1]
+		p.text, p.failed = p.text[:strings.LastIndexByte(strings.TrimRight(p.text, " "), ' ')+1], ""
 	default:
 		p.add(key.Text)
 	}
@@ -71,7 +71,7 @@ func (m *model) choose(words string) {
 	m.prompt, m.filter, m.words = nil, f, words
 	m.memory.choose(f)
 	if m.frozen != nil {
-		m.frozen.events = m.memory.newest()
+		m.frozen.memory.choose(f)
 	}
 	m.namespaces.home()
 	m.objects.home()

@@ -398,6 +398,17 @@ func TestPause(t *testing.T) {
 	m.Update(tick{})
 	has(t, m, "PAUSED, 1 event since", "ended 5s ago")
 	hasNot(t, m, "new[60013]")
+	press(m, "/")
+	typed(m, "kind=shm")
+	press(m, "enter") // of what there was
+	has(t, m, "PAUSED, 1 event since", "filter: kind=shm", "ipcmk[60003]")
+	hasNot(t, m, "new[60013]")
+	f.add(made(13, event.ObjectCreate, host, "msg", 78, 0x124, "other"))
+	m.Update(tick{})
+	has(t, m, "PAUSED, 2 events since")
+	press(m, "esc")
+	has(t, m, "fakeroot")
+	hasNot(t, m, "new[60013]")
 	press(m, "p")
 	has(t, m, "new[60013]")
 	hasNot(t, m, "PAUSED")
@@ -416,6 +427,32 @@ func TestIdle(t *testing.T) {
 	f.now = at(14)
 	m.Update(tick{})
 	has(t, m, "ipctrace")
+}
+
+// TestKeyThenTick: what a key did for a moment does not stay on the screen.
+func TestKeyThenTick(t *testing.T) {
+	f := newFake(session())
+	f.playback = &Playback{From: start, To: at(26), At: at(13), Ended: true}
+	m := f.model(80, 24)
+	m.Update(tick{})
+	f.playback.Ended = false // as long as the log is played again
+	press(m, "j")
+	has(t, m, "▶")
+	f.playback.Ended = true
+	m.Update(tick{})
+	has(t, m, "■")
+}
+
+// TestScrollSmall: what is open is scrolled also where there is no room for it.
+func TestScrollSmall(t *testing.T) {
+	for rows := range 4 {
+		m := newFake(session()).model(80, 1+rows)
+		press(m, "?")
+		for range 100 {
+			press(m, "down")
+		}
+		fits(t, m)
+	}
 }
 
 // TestPulse: events a second come to be seen, and go.
@@ -514,10 +551,42 @@ func FuzzScreen(f *testing.F) {
 	})
 }
 
-// BenchmarkDraw lays out a screen of much.
+// many is so many namespaces with so many objects each, all with the same keys.
+func many(namespaces, objects int) []*event.Event {
+	var events []*event.Event
+	for n := range namespaces {
+		ns := &event.Namespace{Inode: 4026540000 + uint64(n), Gen: 1, Label: fmt.Sprint("sh", n)}
+		for i := range int32(objects) {
+			events = append(events, made(12+float64(i)/1e6, event.ObjectCreate, ns, "msg", i, event.Key(i+1), "maker"))
+		}
+	}
+	return events
+}
+
+// BenchmarkDraw lays out a screen of much, while something goes on.
 func BenchmarkDraw(b *testing.B) {
-	m := newFake(crowd()).model(200, 60)
+	for name, events := range map[string][]*event.Event{"crowd": crowd(), "10000 namespaces": many(10_000, 2), "65536 objects": many(1, 65_536), "4 times 16384 objects": many(4, 16_384)} {
+		for _, words := range []string{"", "comm=maker", "comm=nobody"} {
+			b.Run(name+"/"+words, func(b *testing.B) {
+				f := newFake(events)
+				m := f.model(200, 60)
+				comm, _ := strings.CutPrefix(words, "comm=")
+				m.controls.Filter = func(string) (Filter, error) { return &stream.Filter{Comms: []string{comm}}, nil }
+				m.choose(words)
+				for b.Loop() {
+					f.add(made(12.5, event.ObjectGet, events[len(events)-1].NS, "msg", 0, 1, "maker"))
+					m.draw()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkPause is what the pause of a screen of much takes.
+func BenchmarkPause(b *testing.B) {
+	m := newFake(many(1, 65_536)).model(200, 60)
 	for b.Loop() {
-		m.draw()
+		m.freeze()
+		m.freeze()
 	}
 }

@@ -26,12 +26,28 @@ var spaceOrders = []struct {
 	{"last event", func(_ *picture, a, b *inventory.Namespace) int { return b.Last.Compare(a.Last) }},
 }
 
-// orderName is that of an order which is not the usual one.
-func orderName(at int, name string) string {
+// orderText tells of an order which is not the usual one.
+func orderText(at int, name string) string {
 	if at == 0 {
 		return ""
 	}
-	return name
+	return "by " + name
+}
+
+// listText likewise, and which part of the list is seen, if not all of it.
+func (m *model) listText(p *picture) string {
+	text := orderText(m.bySpace, spaceOrders[m.bySpace].name)
+	if p.listed <= len(p.spaces) {
+		return text
+	}
+	part := fmt.Sprintf("%d–%d/%d", m.namespaces.top+1, m.namespaces.top+len(p.spaces), p.listed)
+	if p.hidden > 0 {
+		part += fmt.Sprintf(", %d hidden", p.hidden)
+	}
+	if text == "" {
+		return part
+	}
+	return text + " · " + part
 }
 
 // rate is events a second in a namespace.
@@ -40,7 +56,8 @@ func (p *picture) rate(n *inventory.Namespace) float64 {
 	return of.rate(p.now)
 }
 
-// list are the namespaces that are shown, in their order.
+// list are the namespaces that are shown, in their order; those that have ended are
+// below those that are there.
 func (m *model) list(p *picture, s *Scene) []*inventory.Namespace {
 	var listed []*inventory.Namespace
 	for _, n := range s.Inventory.Namespaces() {
@@ -52,9 +69,18 @@ func (m *model) list(p *picture, s *Scene) []*inventory.Namespace {
 			listed = append(listed, n)
 		}
 	}
-	if less := spaceOrders[m.bySpace].less; less != nil {
-		slices.SortStableFunc(listed, func(a, b *inventory.Namespace) int { return less(p, a, b) })
-	}
+	less := spaceOrders[m.bySpace].less
+	slices.SortStableFunc(listed, func(a, b *inventory.Namespace) int {
+		switch {
+		case a.Ended() && !b.Ended():
+			return 1
+		case b.Ended() && !a.Ended():
+			return -1
+		case less == nil:
+			return 0
+		}
+		return less(p, a, b)
+	})
 	p.listed = len(listed)
 	return listed
 }
@@ -67,7 +93,7 @@ func (m *model) meant(n *inventory.Namespace, now time.Time) bool {
 	if m.filter.Wants(asMade(&n.Namespace, new(inventory.Object)), nothing) {
 		return true
 	}
-	return len(m.objectsOf(n, now)) > 0
+	return slices.ContainsFunc(m.recent(n, now), func(o *inventory.Object) bool { return m.means(n, o) })
 }
 
 // widths of the list's columns; 0: there is no room for it.
@@ -112,7 +138,7 @@ func (m *model) spaceLines(p *picture) []line {
 	text := " " + cells(
 		pad("NAMESPACE", w.number), pad("LABEL", w.label), padLeft(callers, w.processes), padLeft("OBJS", w.objects),
 		padLeft("EV/S", w.rate), pad("", w.graph), pad(limitHead(w.limit), w.limit))
-	lines := []line{m.head(namespacesPane, text, orderName(m.bySpace, spaceOrders[m.bySpace].name))}
+	lines := []line{m.head(namespacesPane, text, m.listText(p))}
 	for i := range p.spaces {
 		lines = append(lines, m.spaceLine(p, &p.spaces[i], w))
 	}

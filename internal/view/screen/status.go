@@ -35,7 +35,7 @@ func (m *model) status(p *picture) line {
 		l = append(l, view.Row{Text: text, Style: s})
 	}
 	if m.frozen != nil {
-		add(fmt.Sprintf("PAUSED, %s since", view.Count(m.memory.seen()-m.frozen.events.count, "event")), view.Alarm)
+		add(fmt.Sprintf("PAUSED, %s since", view.Count(m.memory.total()-m.frozen.memory.total(), "event")), view.Alarm)
 	}
 	if m.filter != nil {
 		add("filter: "+view.Safe(m.words, 40), view.Alarm)

@@ -67,18 +67,27 @@ func makerOf(o *inventory.Object) string {
 	return o.Maker.Comm
 }
 
-// objectsOf are those of a namespace that are shown, in their order.
-func (m *model) objectsOf(n *inventory.Namespace, now time.Time) []*inventory.Object {
+// recent are the objects of a namespace that are there, and those that have not faded.
+func (m *model) recent(n *inventory.Namespace, now time.Time) []*inventory.Object {
 	objects := n.Newest(ordered)
 	for _, o := range n.NewestGone(ordered) {
 		if m.all || now.Sub(o.Removed) < fade {
 			objects = append(objects, o)
 		}
 	}
+	return objects
+}
+
+// means says whether the filter does an object.
+func (m *model) means(n *inventory.Namespace, o *inventory.Object) bool {
+	return m.filter.Covers(&n.Namespace, o.Kind) && m.filter.Wants(asMade(&n.Namespace, o), nothing)
+}
+
+// objectsOf are those of a namespace that are shown, in their order.
+func (m *model) objectsOf(n *inventory.Namespace, now time.Time) []*inventory.Object {
+	objects := m.recent(n, now)
 	if m.filter != nil {
-		objects = slices.DeleteFunc(objects, func(o *inventory.Object) bool {
-			return !m.filter.Covers(&n.Namespace, o.Kind) || !m.filter.Wants(asMade(&n.Namespace, o), nothing)
-		})
+		objects = slices.DeleteFunc(objects, func(o *inventory.Object) bool { return !m.means(n, o) })
 	}
 	less := objectOrders[m.byObject].less
 	slices.SortStableFunc(objects, func(a, b *inventory.Object) int {
@@ -113,7 +122,7 @@ func (m *model) thingLines(p *picture) []line {
 	if p.chosen == nil {
 		return nil
 	}
-	lines := []line{m.head(objectsPane, view.NamespaceTitle(p.chosen.Namespace, m.opts), orderName(m.byObject, objectOrders[m.byObject].name))}
+	lines := []line{m.head(objectsPane, view.NamespaceTitle(p.chosen.Namespace, m.opts), orderText(m.byObject, objectOrders[m.byObject].name))}
 	if p.things.all == 0 {
 		return append(lines, plain("  "+m.none("no objects")+m.goneText(p.chosen)))
 	}
