@@ -68,7 +68,7 @@ func TestScreenReplay(t *testing.T) {
 				}
 			}
 			goldenScreen("end", "■ max")
-			goldenScreen("opened", "▌IPC namespace 4026532765", "a", "j", "Enter")
+			goldenScreen("opened", "▌IPC namespace 4026532765", "a", "G", "Enter") // the one that has ended
 			goldenScreen("object", "HISTORY", "d")
 			goldenScreen("event", "EVENT, as a log has it", "Escape", "Tab", "d")
 			goldenScreen("help", "KEYS", "Escape", "?")

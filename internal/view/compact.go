@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -22,7 +23,7 @@ var compactColumns = []column{
 // Events is how events are shown on a screen of so many columns.
 type Events struct {
 	columns []column
-	row     func(*event.Event, Options) Row
+	row     func([]column, *event.Event, Options) Row
 	opts    Options
 }
 
@@ -33,22 +34,36 @@ func NewEvents(columns int, opts Options) Events {
 		full += c.width + 1
 	}
 	if columns >= full {
-		return Events{lineColumns, lineRow, opts.Complete()}
+		line := func(_ []column, e *event.Event, opts Options) Row { return lineRow(e, opts) }
+		return Events{lineColumns, line, opts.Complete()}
 	}
 	return Events{compactColumns, compactRow, opts.Complete()}
+}
+
+// Fit makes room for the namespaces of some events: the later ones of a number have
+// longer names.
+func (e Events) Fit(events []*event.Event) Events {
+	e.columns = slices.Clone(e.columns)
+	namespace := &e.columns[slices.IndexFunc(e.columns, func(c column) bool { return c.name == "NAMESPACE" })]
+	for _, of := range events {
+		if of.NS != nil {
+			namespace.width = max(namespace.width, Width(of.NS.String()))
+		}
+	}
+	return e
 }
 
 // Header has the names of the columns.
 func (e Events) Header() Row { return header(e.columns) }
 
 // Row is that of an event.
-func (e Events) Row(of *event.Event) Row { return e.row(of, e.opts) }
+func (e Events) Row(of *event.Event) Row { return e.row(e.columns, of, e.opts) }
 
 // compactRow is the line of an event on a narrow screen.
-func compactRow(e *event.Event, opts Options) Row {
+func compactRow(columns []column, e *event.Event, opts Options) Row {
 	at := e.Time.In(opts.Location).Format(ShortClock)
 	if e.Event == event.TraceLost {
-		return Row{align(compactColumns, at, "lost", LostText(e.Lost, opts)), Alarm}
+		return Row{align(columns, at, "lost", LostText(e.Lost, opts)), Alarm}
 	}
 	namespace, kind, key, size := None, None, None, None
 	if e.NS != nil {
@@ -75,7 +90,7 @@ func compactRow(e *event.Event, opts Options) Row {
 		who = Caller(e.Process) + abiText(e, opts)
 	}
 	what := compactEvent(e.Event)
-	return Row{align(compactColumns, at, what, namespace, kind, idText(e), who, key, size), eventStyle(e)}
+	return Row{align(columns, at, what, namespace, kind, idText(e), who, key, size), eventStyle(e)}
 }
 
 // compactEvent is the type in a word.

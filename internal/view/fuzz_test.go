@@ -41,7 +41,7 @@ func FuzzViews(f *testing.F) {
 			v.Apply(e)
 			book.Apply(e)
 			listed.Objects = append(listed.Objects, ListedObject{Object: e.Object, Orphan: string(e.Cause), CreatorComm: string(e.Event)})
-			if text := compactRow(e, plainOptions()).Text; strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			if text := compactRow(compactColumns, e, plainOptions()).Text; strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Fatalf("unprintable: %q", text)
 			}
 			before := bytes.Count(out.Bytes(), []byte("\n"))

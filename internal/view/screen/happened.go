@@ -8,9 +8,9 @@ import (
 // eventLines are the newest events, the newest at the bottom, or those around the one
 // that the user is at.
 func (m *model) eventLines(p *picture) []line {
-	rows := view.NewEvents(m.columns-2, m.opts)
-	lines := []line{m.head(eventsPane, " "+rows.Header().Text, "")}
 	events := m.eventsAt(p)
+	rows := view.NewEvents(m.columns-2, m.opts).Fit(events)
+	lines := []line{m.head(eventsPane, " "+rows.Header().Text, "")}
 	if len(events) == 0 {
 		return append(lines, plain("  "+m.none("nothing has happened so far")))
 	}
