@@ -46,8 +46,11 @@ func (r *ring) clone() (c ring) {
 }
 
 // each is every event, the newest last.
-func (r *ring) each(do func(*event.Event)) {
-	for i := range r.rooms {
+func (r *ring) each(do func(*event.Event)) { r.last(len(r.rooms), do) }
+
+// last are the newest ones, the newest last.
+func (r *ring) last(count int, do func(*event.Event)) {
+	for i := max(0, len(r.rooms)-count); i < len(r.rooms); i++ {
 		do(&r.rooms[(r.next+i)%len(r.rooms)].Event)
 	}
 }
@@ -108,12 +111,13 @@ func (m *memory) shown() *ring {
 	return &m.all
 }
 
-func (m *memory) newest() remembrance {
+// newest are so many events at most: each is copied.
+func (m *memory) newest(most int) remembrance {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.shown()
-	events := make([]*event.Event, 0, len(r.rooms))
-	r.each(func(e *event.Event) { events = append(events, e.Clone()) })
+	events := make([]*event.Event, 0, min(most, len(r.rooms)))
+	r.last(most, func(e *event.Event) { events = append(events, e.Clone()) })
 	all := remembrance{events: events, count: r.count, pulses: make(map[identity]pulse, len(m.pulses.of)), all: m.pulses.all}
 	for id, p := range m.pulses.of {
 		all.pulses[id] = *p

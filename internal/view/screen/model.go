@@ -121,9 +121,12 @@ func (m *model) see(show func(*Scene)) {
 // happened are the events that are shown.
 func (m *model) happened() remembrance {
 	if m.frozen != nil {
-		return m.frozen.memory.newest()
+		return m.frozen.memory.newest(remembered)
 	}
-	return m.memory.newest()
+	if m.focus != eventsPane && !m.events.set {
+		return m.memory.newest(m.rows) // no more of them can be seen
+	}
+	return m.memory.newest(remembered)
 }
 
 // changed says whether there is anything new to be drawn. Ages are told in seconds.

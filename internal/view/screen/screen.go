@@ -85,7 +85,7 @@ func Open(in, out *os.File, look Look, controls Controls, opts view.Options) *Sc
 
 // framesPerSecond is how often what has been drawn goes out at most. Keys are answered
 // within that time.
-const framesPerSecond = 20
+const framesPerSecond = 12
 
 // Keys is where keys come from: stdin, or when that is none the terminal that the
 // program was started at; nil: there is none.

@@ -590,3 +590,12 @@ func BenchmarkPause(b *testing.B) {
 		m.freeze()
 	}
 }
+
+// BenchmarkAdd remembers events, one after the other: what the screen costs the trace.
+func BenchmarkAdd(b *testing.B) {
+	f := newFake(session())
+	e := made(13, event.ObjectOpen, shell, "msg", 0, 0x6c54b6c4, "writer")
+	for b.Loop() {
+		f.memory.add(e, f.inventory)
+	}
+}
