@@ -22,7 +22,7 @@ func (c *cursor[K]) home() { *c = cursor[K]{} }
 // find finds its place in the list as that is now, of which so many rows are seen.
 func (c *cursor[K]) find(keys []K, rows int) {
 	if len(keys) == 0 {
-		c.at, c.top, c.by = 0, 0, 0
+		c.home()
 		return
 	}
 	c.at = c.place(keys)

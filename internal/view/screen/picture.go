@@ -64,11 +64,8 @@ type placed struct{ spaces, middle, events int }
 // place divides the rows between the panes: a quarter is the namespaces', a quarter the
 // events', or less if they need less.
 func (m *model) place(p *picture) placed {
-	body := m.rows - 2
-	if p.playback != nil {
-		body--
-	}
 	const header = 1
+	body := m.bodyRows(p)
 	need := p.listed
 	if p.hidden > 0 {
 		need++
@@ -78,6 +75,14 @@ func (m *model) place(p *picture) placed {
 	at.events = header + max(2, body/4)
 	at.middle = max(0, body-at.spaces-at.events)
 	return at
+}
+
+// bodyRows are those between the title and the line of time, or the status.
+func (m *model) bodyRows(p *picture) int {
+	if p.playback != nil {
+		return m.rows - 3
+	}
+	return m.rows - 2
 }
 
 // picture looks at what there is.
@@ -159,11 +164,7 @@ func (m *model) goAlong(events []*event.Event, listed []*inventory.Namespace) {
 
 // compose puts the panes together: as many lines as the screen has rows.
 func (m *model) compose(p *picture) []line {
-	lines := []line{m.title(p)}
-	body := m.rows - 2
-	if p.playback != nil {
-		body--
-	}
+	lines, body := []line{m.title(p)}, m.bodyRows(p)
 	if m.overlay != nil {
 		lines = append(lines, exactly(m.overlay.lines(m, p, body), body)...)
 	} else {
@@ -207,7 +208,7 @@ func (m *model) head(of pane, text, right string) line {
 		text = pad(strings.TrimRight(text, " "), max(0, m.columns-2-view.Width(right))) + " " + right
 	}
 	if m.focus == of && m.overlay == nil {
-		return styled("▌"+text, "1")
+		return styled("▌"+text, view.Bold)
 	}
-	return styled(" "+text, "2")
+	return styled(" "+text, view.Faint)
 }

@@ -363,6 +363,20 @@ func TestDetails(t *testing.T) {
 	has(t, m, "EVENT, as a log has it", `"comm": "marker"`)
 }
 
+// TestNothingChosen: where a namespace has nothing in it, its details are shown, and not
+// those of an object that was chosen elsewhere.
+func TestNothingChosen(t *testing.T) {
+	empty := &event.Namespace{Inode: 4026532999, Gen: 1, Label: "empty"}
+	f := newFake(append(session(), &event.Event{Event: event.NamespaceCreate, Time: at(12), NS: empty}))
+	m := f.model(100, 30)
+	press(m, "enter", "j")
+	has(t, m, "▌IPC namespace 4026531839")
+	press(m, "l", "l", "l")
+	has(t, m, "▌IPC namespace 4026532999", "no objects")
+	press(m, "d")
+	has(t, m, "IPC NAMESPACE 4026532999")
+}
+
 // TestFilter: a filter hides what it does not mean, in all panes; a mistake is told.
 func TestFilter(t *testing.T) {
 	f := newFake(session())
