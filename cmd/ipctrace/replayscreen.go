@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,11 +115,9 @@ func (b *playback) end(all bool) {
 
 // rewind plays the log again, up to a place.
 func (b *playback) rewind(to target) {
-	for _, file := range b.files {
-		if file.Name == "-" {
-			b.say("stdin is read once: there is no way back")
-			return
-		}
+	if b.once() {
+		b.say("a pipe is read once: there is no way back")
+		return
 	}
 	b.rewound, b.ended = &to, false
 	b.restart()
@@ -126,6 +125,14 @@ func (b *playback) rewind(to target) {
 	case b.wake <- struct{}{}:
 	default:
 	}
+}
+
+// once says whether the log can be read only once.
+func (b *playback) once() bool {
+	return slices.ContainsFunc(b.files, func(file journal.File) bool {
+		info, err := os.Stat(file.Name) // of - there is none
+		return err != nil || !info.Mode().IsRegular()
+	})
 }
 
 // say tells the user why a key did nothing.
@@ -273,10 +280,10 @@ func (b *playback) setSpeed(to func(float64) float64) {
 
 // findEnd finds out when the log ends.
 func (b *playback) findEnd(ctx context.Context) {
-	last := b.files[len(b.files)-1]
-	if last.Name == "-" {
+	if b.once() {
 		return
 	}
+	last := b.files[len(b.files)-1]
 	var text []byte
 	for line, err := range journal.Lines(last.Name) {
 		if ctx.Err() != nil {

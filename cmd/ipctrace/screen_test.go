@@ -146,15 +146,24 @@ func TestScreenTraces(t *testing.T) {
 	}
 }
 
-// TestScreenStdin: a log from a pipe is played too, keys come from the terminal; there
-// is no way back, and that is told.
-func TestScreenStdin(t *testing.T) {
-	term := newTmux(t, 100, 30, "cat "+rootsLog(t)+" | ipctrace replay --speed max -")
-	term.await("■ max")
-	term.keys("Left")
-	term.await("stdin is read once: there is no way back")
-	term.keys("q")
-	term.given(0)
+// TestScreenPipe: a log from a pipe is played too, keys come from the terminal; there is
+// no way back, and that is told.
+func TestScreenPipe(t *testing.T) {
+	log := rootsLog(t)
+	for name, command := range map[string]string{
+		"stdin": "cat " + log + " | ipctrace replay --speed max -",
+		"named": "mkfifo pipe; { cat " + log + " >pipe & }; ipctrace replay --speed max pipe",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			term := newTmux(t, 100, 30, command)
+			term.await("■ max", "5 created")
+			term.keys("Left")
+			term.await("a pipe is read once: there is no way back")
+			term.keys("q")
+			term.given(0)
+		})
+	}
 }
 
 // TestScreenLines: -o text is lines, also on a terminal.
