@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -98,19 +98,14 @@ func (term *terminal) awaitAfter(first int, want string) {
 	term.t.Fatalf("no %q on the terminal: %q", want, term.text())
 }
 
+// questions that programs ask a terminal. Nobody would take the emulated one's answers.
+var questions = regexp.MustCompile(`\x1b\[\?\d+\$p`)
+
 // screen is what a person would see now.
 func (term *terminal) screen() string {
 	seen := vt.NewEmulator(int(term.columns), int(term.rows))
-	answered := make(chan struct{})
-	go func() { // what it answers to questions, nobody waits for
-		defer close(answered)
-		_, _ = io.Copy(io.Discard, seen)
-	}()
-	_, _ = seen.WriteString(term.text())
-	shown := seen.String()
-	_ = seen.Close()
-	<-answered
-	return shown
+	_, _ = seen.WriteString(questions.ReplaceAllString(term.text(), ""))
+	return seen.String()
 }
 
 // awaitScreen waits until it shows all texts, and returns it.
