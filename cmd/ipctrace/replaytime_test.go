@@ -108,7 +108,7 @@ func TestReplayReach(t *testing.T) {
 	defer shown.Close()
 	b := &playback{
 		screen: shown,
-		files:  []journal.File{{Name: "log"}}, pace: &pace{paused: true, clock: second(80), next: second(80), passed: 80},
+		files:  []journal.File{{Name: sessionLog}}, pace: &pace{paused: true, clock: second(80), next: second(80), passed: 80},
 		shown: &player{first: begin}, to: second(100), restart: func() { begun++ }, wake: make(chan struct{}, 1),
 	}
 	reaches := func(does string, want target, begins int) {
