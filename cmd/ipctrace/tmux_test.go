@@ -64,14 +64,12 @@ func (term *tmux) screen() string {
 	return b.String()
 }
 
-// keys presses keys, by the names that tmux has for them.
+// keys presses keys, by the names that tmux has for them. Escape with another key behind
+// it is that key with Alt: what closes something here is BSpace.
 func (term *tmux) keys(names ...string) {
 	term.t.Helper()
 	for _, name := range names {
 		term.run("send-keys", name)
-		if name == "Escape" { // a key behind it would be taken as one with Alt
-			time.Sleep(100 * time.Millisecond)
-		}
 	}
 }
 
@@ -95,15 +93,22 @@ func (term *tmux) await(texts ...string) string {
 
 func (term *tmux) awaitThat(wrong string, holds func(screen string) bool) string {
 	term.t.Helper()
-	screen := ""
-	for range 400 {
-		if screen = term.screen(); holds(screen) {
-			return screen
-		}
-		time.Sleep(50 * time.Millisecond)
+	screen, ok := term.reaches(holds)
+	if !ok {
+		term.t.Fatalf("%s on the screen:\n%s", wrong, screen)
 	}
-	term.t.Fatalf("%s on the screen:\n%s", wrong, screen)
-	return ""
+	return screen
+}
+
+// reaches waits until something holds of the screen, a minute at most.
+func (term *tmux) reaches(holds func(screen string) bool) (screen string, ok bool) {
+	term.t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if screen = term.screen(); holds(screen) {
+			return screen, true
+		}
+	}
+	return screen, false
 }
 
 // given makes sure that the command has ended with a status, and that the terminal is
