@@ -52,9 +52,20 @@ func (b *playback) play(ctx context.Context, faults *faults) (p *player, err err
 	defer cancel()
 	b.quit, b.wake = cancel, make(chan struct{}, 1)
 	defer func() { err = errors.Join(err, b.close()) }()
-	go b.findEnd(ctx)
+	found := caught(func() { b.findEnd(ctx) })
+	p, err = b.runs(ctx, faults)
+	cancel()
+	if broken := <-found; broken != nil {
+		panic(broken) // here, where the terminal is given back
+	}
+	return p, err
+}
+
+// runs plays the log as often as the user goes back in it.
+func (b *playback) runs(ctx context.Context, faults *faults) (*player, error) {
 	for {
-		if p, err = b.run(ctx, faults); err != nil || b.screen == nil {
+		p, err := b.run(ctx, faults)
+		if err != nil || b.screen == nil {
 			return p, err
 		}
 		select {

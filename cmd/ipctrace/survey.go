@@ -56,14 +56,9 @@ func surveyOf(found *snapshot.Snapshot, filter *stream.Filter, at time.Time, too
 
 // limitsOf are those that could be found out.
 func limitsOf(l *sysvipc.Limits) (known []metrics.Limit) {
-	for _, limit := range []struct {
-		name string
-		sysvipc.Limit
-	}{
-		{"SHMMNI", l.SHMMNI}, {"SHMALL", l.SHMALL}, {"MSGMNI", l.MSGMNI}, {"SEMMNI", l.SEMMNI}, {"SEMMNS", l.SEMMNS}, {"queues_max", l.QueuesMax},
-	} {
-		if limit.Known {
-			known = append(known, metrics.Limit{Name: limit.name, Used: limit.Used, Max: limit.Max})
+	for _, limit := range limits {
+		if at := limit.of(l); at.Known {
+			known = append(known, metrics.Limit{Name: limit.name, Used: at.Used, Max: at.Max})
 		}
 	}
 	return known

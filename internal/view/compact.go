@@ -63,7 +63,7 @@ func (e Events) Row(of *event.Event) Row { return e.row(e.columns, of, e.opts) }
 func compactRow(columns []column, e *event.Event, opts Options) Row {
 	at := e.Time.In(opts.Location).Format(ShortClock)
 	if e.Event == event.TraceLost {
-		return Row{align(columns, at, "lost", LostText(e.Lost, opts)), Alarm}
+		return Row{align(columns, at, "lost", lostText(e.Lost, opts)), Alarm}
 	}
 	namespace, kind, key, size := None, None, None, None
 	if e.NS != nil {

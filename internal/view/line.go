@@ -90,7 +90,7 @@ func lineRow(e *event.Event, opts Options) Row {
 	at := e.Time.In(opts.Location).Format(clock)
 	switch e.Event {
 	case event.TraceLost:
-		return Row{align(lineColumns, at, string(e.Event), LostText(e.Lost, opts)), Alarm}
+		return Row{align(lineColumns, at, string(e.Event), lostText(e.Lost, opts)), Alarm}
 	case event.TraceStart:
 		return Row{align(lineColumns, at, string(e.Event), startText(e.Start)), Normal}
 	case event.TraceStop:
@@ -173,7 +173,7 @@ func abiText(e *event.Event, opts Options) string {
 	return " [" + Safe(e.ABI, MaxWord) + "]"
 }
 
-func LostText(l *event.Lost, opts Options) string {
+func lostText(l *event.Lost, opts Options) string {
 	if l == nil {
 		return "events lost"
 	}
