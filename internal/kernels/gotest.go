@@ -9,7 +9,14 @@ import (
 type TestOutput struct {
 	TopLevel []string // the PASS and FAIL lines of top-level tests, and the final one
 	Skips    []Skip
+	Failures []Failure
 	NoTests  bool // the pattern matched nothing
+}
+
+// Failure is a test, at any level, that failed, and what it logged.
+type Failure struct {
+	Name string
+	Log  []string
 }
 
 // Skip is a test, at any level, that was skipped, and why.
@@ -52,9 +59,14 @@ func ParseTests(output string) TestOutput {
 }
 
 func (o *TestOutput) end(top bool, verdict, name, line string, log []string) {
-	if verdict == "SKIP" {
+	switch verdict {
+	case "SKIP":
 		o.Skips = append(o.Skips, Skip{Name: name, Reason: strings.Join(log, " ")})
-	} else if top {
+		return
+	case "FAIL":
+		o.Failures = append(o.Failures, Failure{Name: name, Log: log})
+	}
+	if top {
 		o.TopLevel = append(o.TopLevel, line)
 	}
 }

@@ -21,7 +21,10 @@ func TestParseTests(t *testing.T) {
     b_test.go:9: no /sys/n/a/b
 --- SKIP: TestKernelB (0.00s)
 === RUN   TestKernelC
+=== RUN   TestKernelC/x
+    c_test.go:7: not this
 --- FAIL: TestKernelC (0.00s)
+    --- FAIL: TestKernelC/x (0.00s)
 FAIL
 `
 	want := TestOutput{
@@ -30,6 +33,7 @@ FAIL
 			{"TestKernelA/x", "a_test.go:3: x32 is n/a here"},
 			{"TestKernelB", "b_test.go:9: no /sys/n/a/b"},
 		},
+		Failures: []Failure{{Name: "TestKernelC"}, {Name: "TestKernelC/x", Log: []string{"c_test.go:7: not this"}}},
 	}
 	got := ParseTests(output)
 	if diff := cmp.Diff(want, got); diff != "" {

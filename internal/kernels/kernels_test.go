@@ -55,6 +55,8 @@ func TestKernels(t *testing.T) {
 	}
 	fetchErr := Fetch(t.Context(), "./fetch.sh", cache, entries...)
 	builds := &builds{root: moduleRoot(t), dir: t.TempDir()}
+	failures := new(failures)
+	t.Cleanup(func() { failures.log(t) })
 	slots := make(chan struct{}, 2) // boots at a time
 	for _, e := range entries {
 		t.Run(e.Name, func(t *testing.T) {
@@ -64,7 +66,7 @@ func TestKernels(t *testing.T) {
 			}
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			runEntry(t, cache, e, builds)
+			runEntry(t, cache, e, builds, failures)
 		})
 	}
 }
@@ -78,7 +80,38 @@ func unavailable(t *testing.T, err error) {
 	t.Skipf("no kernel: %v", err)
 }
 
-func runEntry(t *testing.T, cache string, e Entry, builds *builds) {
+// failures are those of all guests. They are told once more at the end: of a long
+// output that is what is read.
+type failures struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// add adds those of a job that failed: what its tests logged, or else how it ended.
+func (f *failures) add(entry string, job JobResult, out TestOutput) {
+	const most = 15 // lines of each
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, failed := range out.Failures {
+		tail := failed.Log[max(0, len(failed.Log)-most):]
+		f.all = append(f.all, fmt.Sprintf("%s: %s: %s\n\t%s", entry, job.Name, failed.Name, strings.Join(tail, "\n\t")))
+	}
+	if len(out.Failures) == 0 {
+		lines := strings.Split(job.Output, "\n")
+		tail := lines[max(0, len(lines)-most):]
+		f.all = append(f.all, fmt.Sprintf("%s: %s: exit status %d\n\t%s", entry, job.Name, job.Status, strings.Join(tail, "\n\t")))
+	}
+}
+
+func (f *failures) log(t *testing.T) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) > 0 {
+		t.Logf("failed in the guests:\n%s", strings.Join(f.all, "\n"))
+	}
+}
+
+func runEntry(t *testing.T, cache string, e Entry, builds *builds, failures *failures) {
 	files, err := builds.get(e.Arch)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +122,9 @@ func runEntry(t *testing.T, cache string, e Entry, builds *builds) {
 		t.Errorf("%d of %d test binaries ran", len(result.Jobs), len(image.Jobs))
 	}
 	for _, job := range result.Jobs {
-		report(t, job)
+		if out := ParseTests(job.Output); !report(t, job, out) {
+			failures.add(e.Name, job, out)
+		}
 	}
 }
 
@@ -113,9 +148,8 @@ func boot(t *testing.T, cache string, e Entry, image Initramfs) Result {
 	return result
 }
 
-// report judges one test binary's run in the guest.
-func report(t *testing.T, job JobResult) {
-	out := ParseTests(job.Output)
+// report judges one test binary's run in the guest, and says whether it passed.
+func report(t *testing.T, job JobResult, out TestOutput) (passed bool) {
 	failed := job.Status != 0 || wantedTests() == guestTests && (out.NoTests || len(out.TopLevel) == 0)
 	switch {
 	case job.Status < 0:
@@ -134,9 +168,10 @@ func report(t *testing.T, job JobResult) {
 	}
 	if failed {
 		t.Logf("%s:\n%s", job.Name, job.Output)
-		return
+	} else {
+		t.Logf("%s:\n%s", job.Name, strings.Join(out.TopLevel, "\n"))
 	}
-	t.Logf("%s:\n%s", job.Name, strings.Join(out.TopLevel, "\n"))
+	return !failed
 }
 
 func guestJobs(e Entry) []Job {
