@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/ipctrace/ipctrace/internal/view/screen"
 )
 
 // background is what runs beside a trace. An error of one ends all.
@@ -22,6 +24,7 @@ func newBackground(ctx context.Context, cancel context.CancelCauseFunc) *backgro
 
 func (b *background) run(work func(ctx context.Context) error) {
 	b.ended.Go(func() {
+		defer screen.GiveBack()
 		err := work(b.ctx)
 		if err == nil || errors.Is(err, context.Canceled) {
 			return

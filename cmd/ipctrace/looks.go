@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/snapshot"
+	"github.com/ipctrace/ipctrace/internal/view/screen"
 	"github.com/ipctrace/ipctrace/nsresolve"
 )
 
@@ -82,6 +83,7 @@ func (l *looks) begin(queued map[uint64]bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.taking, l.cancel, l.asked, l.lost = make(chan *snapshot.Snapshot, 1), cancel, false, false
 	go func(result chan<- *snapshot.Snapshot) {
+		defer screen.GiveBack()
 		defer cancel()
 		found, err := l.looker.Take(ctx, queued)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/journal"
+	"github.com/ipctrace/ipctrace/internal/view/screen"
 )
 
 // entry is a line of a log, or why there is none.
@@ -24,6 +25,7 @@ func feed(ctx context.Context, files []journal.File) <-chan entry {
 	entries := make(chan entry, ahead)
 	go func() {
 		defer close(entries)
+		defer screen.GiveBack()
 		for _, file := range files {
 			for line, err := range journal.Lines(file.Name) {
 				line.Text = bytes.Clone(line.Text)

@@ -52,12 +52,14 @@ func (b *playback) play(ctx context.Context, faults *faults) (p *player, err err
 	defer cancel()
 	b.quit, b.wake = cancel, make(chan struct{}, 1)
 	defer func() { err = errors.Join(err, b.close()) }()
-	found := caught(func() { b.findEnd(ctx) })
+	var finding sync.WaitGroup
+	finding.Go(func() {
+		defer screen.GiveBack()
+		b.findEnd(ctx)
+	})
 	p, err = b.runs(ctx, faults)
 	cancel()
-	if broken := <-found; broken != nil {
-		panic(broken) // here, where the terminal is given back
-	}
+	finding.Wait()
 	return p, err
 }
 

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +36,7 @@ type screenSink struct {
 func (s *screenSink) Write(e *event.Event) error { return s.screen.Write(e, s.of) }
 
 // showScreen shows the trace on a terminal, and what stays of it when that is the
-// user's again: also in a panic.
+// user's again.
 func (t *trace) showScreen(ctx context.Context, c *cobra.Command, count uint64, f *os.File, opts view.Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -45,36 +45,18 @@ func (t *trace) showScreen(ctx context.Context, c *cobra.Command, count uint64, 
 	controls := screen.Controls{Quit: cancel, Filter: func(words string) (screen.Filter, error) { return filterOf(words, livePlace) }}
 	s := screen.Open(keysOf(c.InOrStdin()), f, live.look, controls, opts)
 	defer s.Close()
-	surveyed := caught(func() {
-		defer cancel()
+	var surveying sync.WaitGroup
+	surveying.Go(func() {
+		defer screen.GiveBack()
 		live.survey(ctx)
 	})
 	err := t.follow(ctx, count, &screenSink{s, t.inventory})
 	cancel()
-	if broken := <-surveyed; broken != nil {
-		panic(broken) // here, where the terminal is given back
-	}
+	surveying.Wait()
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
 	return t.summary(f, opts)
-}
-
-// caught runs do in a goroutine of its own. What comes when that is over is nil, or why
-// it broke: who has the terminal gives it back before he tells.
-func caught(do func()) <-chan any {
-	over := make(chan any, 1)
-	go func() {
-		defer func() {
-			broken := recover()
-			if broken != nil {
-				broken = fmt.Sprintf("%v\n\n%s", broken, debug.Stack())
-			}
-			over <- broken
-		}()
-		do()
-	}()
-	return over
 }
 
 // keysOf are those of stdin, or of the terminal.

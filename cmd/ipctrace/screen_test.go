@@ -21,12 +21,20 @@ import (
 	"github.com/ipctrace/ipctrace/internal/view/screen"
 )
 
-// panicName is a command of this test's that breaks while it has the terminal.
+// panicName is a command of this test's that breaks while it has the terminal: what
+// draws, or with an argument a goroutine beside it.
 const panicName = "ipctrace-panics"
 
 func panics() {
-	breaks := func(func(*screen.Scene)) { panic("it breaks") }
-	s := screen.Open(os.Stdin, os.Stdout, breaks, screen.Controls{Quit: func() {}}, view.Options{})
+	look := func(func(*screen.Scene)) { panic("it breaks") }
+	if len(os.Args) > 1 {
+		look = func(func(*screen.Scene)) {}
+		time.AfterFunc(time.Second, func() {
+			defer screen.GiveBack()
+			panic("it breaks")
+		})
+	}
+	s := screen.Open(os.Stdin, os.Stdout, look, screen.Controls{Quit: func() {}}, view.Options{})
 	for nothing := inventory.New(inventory.Limits{}); s.Write(&event.Event{Event: event.TraceLost}, nothing) == nil; {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -209,17 +217,13 @@ func TestScreenEnds(t *testing.T) {
 			t.Errorf("%s\n%s", got, term.file("error"))
 		}
 	})
-}
-
-// TestScreenCaught: also what breaks beside the screen ends where the terminal is given
-// back.
-func TestScreenCaught(t *testing.T) {
-	if broken := fmt.Sprint(<-caught(func() { panic("it breaks") })); !strings.HasPrefix(broken, "it breaks\n") || !strings.Contains(broken, "TestScreenCaught") {
-		t.Error(broken)
-	}
-	if broken := <-caught(func() {}); broken != nil {
-		t.Error(broken)
-	}
+	t.Run("panic beside it", func(t *testing.T) {
+		t.Parallel()
+		term := newTmux(t, 80, 24, panicName+" beside 2>error")
+		if term.given(2); !strings.Contains(term.file("error"), "panic: it breaks") {
+			t.Error(term.file("error"))
+		}
+	})
 }
 
 // TestScreenStops: Ctrl-Z gives the terminal to the shell, fg takes it back.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/view"
+	"github.com/ipctrace/ipctrace/internal/view/screen"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,6 +59,7 @@ func hangup(ctx context.Context, out any, cancel context.CancelCauseFunc) {
 		return
 	}
 	go func() {
+		defer screen.GiveBack()
 		fds := []unix.PollFd{{Fd: int32(file.Fd())}} // no events asked: only errors wake
 		for ctx.Err() == nil {
 			n, err := unix.Poll(fds, 500)

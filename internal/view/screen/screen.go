@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -22,6 +23,9 @@ import (
 
 // interval is how far apart frames are.
 const interval = 250 * time.Millisecond
+
+// open is the screen that has the terminal; nil: none has.
+var open atomic.Pointer[Screen]
 
 // Screen has a terminal until it is closed.
 type Screen struct {
@@ -79,6 +83,7 @@ func Open(in, out *os.File, look Look, controls Controls, opts view.Options) *Sc
 		options = append(options, tea.WithInput(in))
 	}
 	s.program = tea.NewProgram(m, options...)
+	open.Store(s)
 	go s.run(controls.Quit)
 	return s
 }
@@ -134,8 +139,20 @@ func (s *Screen) Close() error {
 	}
 	s.program.Quit()
 	<-s.ended
+	open.CompareAndSwap(s, nil)
 	if err := s.err(); !errors.Is(err, tea.ErrInterrupted) {
 		return err
 	}
 	return nil
+}
+
+// GiveBack is deferred in goroutines that run beside a screen: should one panic, the
+// terminal is given back before that is told.
+func GiveBack() {
+	broken := recover()
+	if broken == nil {
+		return
+	}
+	_ = open.Load().Close() // what is told is why
+	panic(broken)
 }
