@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,17 +90,19 @@ type failures struct {
 
 // add adds those of a job that failed: what its tests logged, or else how it ended.
 func (f *failures) add(entry string, job JobResult, out TestOutput) {
-	const most = 15 // lines of each
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	note := func(what string, log []string) {
+		const most = 15 // lines
+		log = slices.DeleteFunc(slices.Clone(log), func(line string) bool { return strings.TrimSpace(line) == "" })
+		log = log[max(0, len(log)-most):]
+		f.all = append(f.all, strings.Join(append([]string{entry + ": " + job.Name + ": " + what}, log...), "\n\t"))
+	}
 	for _, failed := range out.Failures {
-		tail := failed.Log[max(0, len(failed.Log)-most):]
-		f.all = append(f.all, fmt.Sprintf("%s: %s: %s\n\t%s", entry, job.Name, failed.Name, strings.Join(tail, "\n\t")))
+		note(failed.Name, failed.Log)
 	}
 	if len(out.Failures) == 0 {
-		lines := strings.Split(job.Output, "\n")
-		tail := lines[max(0, len(lines)-most):]
-		f.all = append(f.all, fmt.Sprintf("%s: %s: exit status %d\n\t%s", entry, job.Name, job.Status, strings.Join(tail, "\n\t")))
+		note(fmt.Sprintf("exit status %d", job.Status), strings.Split(job.Output, "\n"))
 	}
 }
 
