@@ -11,7 +11,7 @@ import (
 // Both share what nobody changes: processes, containers, what lists said.
 func (v *Inventory) Clone() *Inventory {
 	c := New(v.limits)
-	c.totals, c.blind = v.totals, v.blind
+	c.totals, c.blind, c.number = v.totals, v.blind, v.number
 	twins := make(map[*Object]*Object, v.objects.len+v.gone.len)
 	for n := range v.order.all() {
 		twin := n.Clone()

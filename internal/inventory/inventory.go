@@ -7,6 +7,7 @@
 package inventory
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/ipctrace/ipctrace/internal/event"
@@ -44,6 +45,7 @@ type Inventory struct {
 	objects    list[Object]    // in all namespaces, as touched
 	gone       list[Object]    // as freed
 	spare      []*Object       // some of those forgotten: room for the next ones
+	number     uint64          // of the object that came last
 	blind      bool            // the end of unlinked queues is not told
 }
 
@@ -82,29 +84,30 @@ func (v *Inventory) Renew() *Inventory {
 // KeepUses keeps so many of the calls that opened an object, from now on.
 func (v *Inventory) KeepUses(most int) { v.limits.Uses = most }
 
-// Apply takes an event in. Of what it points at, all that [event.Event.Clone] does
-// not copy is kept: leave that as it is afterwards. The object may be used again.
-func (v *Inventory) Apply(e *event.Event) {
+// Apply takes an event in, and answers which object it is of; nil: of none that is
+// known. Of what it points at, all that [event.Event.Clone] does not copy is kept: leave
+// that as it is afterwards. The object may be used again.
+func (v *Inventory) Apply(e *event.Event) *Object {
 	if e.Event == event.TraceLost {
 		if e.Lost != nil {
 			v.totals.lose(e.Lost)
 		}
-		return
+		return nil
 	}
 	if e.Start != nil {
 		v.blind = e.Start.Tier == syscallTier
 	}
 	if e.Event.IsState() {
 		v.restore(e, true)
-		return
-	}
-	if !v.totals.count(e) {
-		return
+		return nil
 	}
 	// A log may come from anywhere: an event need not have all its parts.
-	if e.NS != nil {
-		v.take(e).count(e)
+	if !v.totals.count(e) || e.NS == nil {
+		return nil
 	}
+	n, o := v.take(e)
+	n.count(e)
+	return o
 }
 
 // Note takes in an event that nobody asked to be told: it counts as none.
@@ -117,16 +120,16 @@ func (v *Inventory) Note(e *event.Event) {
 	}
 }
 
-func (v *Inventory) take(e *event.Event) *Namespace {
+func (v *Inventory) take(e *event.Event) (*Namespace, *Object) {
 	n := v.namespace(e)
 	n.seen(e)
 	switch {
 	case e.Event.IsNamespace():
 		v.applyNamespace(n, e)
 	case identified(e.Object) && e.Event != event.ObjectFail:
-		v.applyObject(n, e)
+		return n, v.applyObject(n, e)
 	}
-	return n
+	return n, nil
 }
 
 // Refresh takes in what the kernel's list says now of an object that is known.
@@ -180,7 +183,7 @@ func (v *Inventory) applyNamespace(n *Namespace, e *event.Event) {
 	switch e.Event {
 	case event.NamespaceCreate:
 		v.supersede(n, e)
-		n.Born, n.Maker, n.From, n.Existing = e.Time, e.Process, e.From, false
+		n.Born, n.Maker, n.Container, n.From, n.Existing = e.Time, e.Process, e.Container, e.From, false
 	case event.NamespaceFound:
 		v.supersede(n, e)
 		n.Existing = n.Born.IsZero()
@@ -237,62 +240,77 @@ func (v *Inventory) revive(n *Namespace) {
 }
 
 // applyObject notes what became of an object.
-func (v *Inventory) applyObject(n *Namespace, e *event.Event) {
+func (v *Inventory) applyObject(n *Namespace, e *event.Event) *Object {
 	o := n.find(e)
 	switch {
-	case e.Event == event.ObjectRemove && o == nil && v.confirm(n, e):
-		return
 	case e.Event == event.ObjectRemove:
-		if o == nil {
-			o = v.newObject(n, e) // it counts, and is known from its end alone
-		} else {
-			v.drop(o)
-		}
-		v.bury(o, e)
-		return
+		return v.removed(n, o, e)
 	case e.Event == event.ObjectFound && n.outdated(o, e):
-		return
+		return nil
 	case o != nil && o.replacedBy(e):
-		v.drop(o)
+		v.replace(o, e)
 		o = nil
 	}
 	if o == nil {
 		o = v.add(n, e)
-		o.Existing = e.Event == event.ObjectFound || e.Event == event.ObjectOpen
 		if o.Kind != mq {
-			v.index(o)
+			v.index(o, e)
 		}
 	}
 	v.objects.moveToBack(&o.inTouched)
 	o.used(e, v.limits.Uses)
 	if o.Kind != mq { // its id tells it from others, and stays
 		o.apply(e)
-		return
+		return o
 	}
 	n.unindex(o)
 	o.apply(e)
-	v.index(o)
+	v.index(o, e)
 	if v.blind && e.Event == event.ObjectMark {
 		v.vanish(o, e)
 	}
+	return o
+}
+
+// removed takes in the end of an object. One that is not known counts too, and is
+// known from its end alone.
+func (v *Inventory) removed(n *Namespace, o *Object, e *event.Event) *Object {
+	if o == nil {
+		if o = v.confirm(n, e); o != nil {
+			return o
+		}
+		o = v.newObject(n, e)
+	} else {
+		v.drop(o)
+	}
+	o.learn(e.Object)
+	v.bury(o, e)
+	return o
 }
 
 // index makes an object the one that its id or name leads to. A queue that had the
 // name before is there no more.
-func (v *Inventory) index(o *Object) {
+func (v *Inventory) index(o *Object, e *event.Event) {
 	if o.Kind == mq {
 		for _, other := range o.home.queues.rivals(o) {
-			v.drop(other)
+			v.replace(other, e)
 		}
 	}
 	o.home.index(o)
+}
+
+// replace puts an object to those that are gone whose end was not seen: an event shows
+// that its id, number or name is another one's.
+func (v *Inventory) replace(o *Object, e *event.Event) {
+	v.drop(o)
+	v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse})
 }
 
 // vanish puts an unlinked queue to those that are gone where its end will not be
 // told: no list has it any more.
 func (v *Inventory) vanish(o *Object, e *event.Event) {
 	v.drop(o)
-	v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Cause: event.CauseUnlink, Process: e.Process})
+	v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: e.Observed, Cause: event.CauseUnlink, Process: e.Process})
 	o.cleared = true
 	v.totals.Cleared++
 }
@@ -312,13 +330,15 @@ func (v *Inventory) add(n *Namespace, e *event.Event) *Object {
 }
 
 func (v *Inventory) newObject(n *Namespace, e *event.Event) *Object {
-	last := len(v.spare) - 1
-	if last < 0 {
-		return newObject(n, e)
+	var o *Object
+	if last := len(v.spare) - 1; last >= 0 {
+		o, v.spare = v.spare[last], v.spare[:last]
+	} else {
+		o = new(Object)
 	}
-	o := v.spare[last]
-	v.spare = v.spare[:last]
 	o.begin(n, e)
+	v.number++
+	o.Number = v.number
 	return o
 }
 
@@ -354,7 +374,7 @@ func (v *Inventory) bury(o *Object, e *event.Event) {
 
 // confirm takes in the end of an object that was taken to have gone with its
 // namespace: a queue that somebody has open outlives it.
-func (v *Inventory) confirm(n *Namespace, e *event.Event) bool {
+func (v *Inventory) confirm(n *Namespace, e *event.Event) *Object {
 	for o := range n.gone.backward() {
 		if !o.cleared || !o.is(e.Object) {
 			continue
@@ -364,9 +384,9 @@ func (v *Inventory) confirm(n *Namespace, e *event.Event) bool {
 		*n.removed.of(o.Cause)--
 		o.remove(e)
 		*n.removed.of(o.Cause)++
-		return true
+		return o
 	}
-	return false
+	return nil
 }
 
 // exhume takes an object out of those that are gone.
@@ -469,6 +489,19 @@ func (v *Inventory) Object(e *event.Event) *Object {
 		}
 	}
 	return nil
+}
+
+// Objects are those known in all namespaces: first those that are gone, as they went,
+// then those that are there, touched longest ago first.
+func (v *Inventory) Objects() iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		for o := range v.gone.all() {
+			if !yield(o) {
+				return
+			}
+		}
+		v.objects.all()(yield)
+	}
 }
 
 // Live is how many namespaces have not ended, and how many objects are there.

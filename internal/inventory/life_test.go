@@ -45,6 +45,8 @@ func queue(name string, inode uint64) func(*event.Event) {
 	}
 }
 
+func bare(e *event.Event) { e.Object.Bare = true }
+
 func destined(e *event.Event) { e.Object.State.Dest, e.Object.Key = true, 0 }
 
 // states of all objects of the one namespace.
@@ -65,6 +67,9 @@ func states(v *Inventory) []string {
 			if !o.Known {
 				text += " unknown"
 			}
+			if o.Got {
+				text += " got"
+			}
 			if !o.Marked.IsZero() {
 				text += " marked"
 			}
@@ -83,6 +88,7 @@ func states(v *Inventory) []string {
 func TestLives(t *testing.T) {
 	const (
 		create, open, found   = event.ObjectCreate, event.ObjectOpen, event.ObjectFound
+		get                   = event.ObjectGet
 		mark, remove, nothing = event.ObjectMark, event.ObjectRemove, event.Type("")
 	)
 	type events = []*event.Event
@@ -98,7 +104,7 @@ func TestLives(t *testing.T) {
 		"found, then told of as made before": {
 			events{life(2, found, "shm", 1), life(1, create, "shm", 1)}, []string{"shm 1 by p1"}},
 		"found, and its id used again": {
-			events{life(1, found, "shm", 1), life(2, create, "shm", 1)}, []string{"shm 1 by p2"}},
+			events{life(1, found, "shm", 1), life(2, create, "shm", 1)}, []string{"shm 1 by p2", "shm 1 existing gone "}},
 		"found in a list older than it": {
 			events{life(3, create, "shm", 1), life(2, found, "shm", 1, destined)}, []string{"shm 1 by p3"}},
 		"found in a list older than its end": {
@@ -110,7 +116,13 @@ func TestLives(t *testing.T) {
 		"opened, then found": {
 			events{life(1, open, "shm", 1), life(2, found, "shm", 1)}, []string{"shm 1 existing"}},
 		"found under another key": {
-			events{life(1, open, "shm", 1), life(2, found, "shm", 1, key(6))}, []string{"shm 1 existing"}},
+			events{life(1, open, "shm", 1), life(2, found, "shm", 1, key(6))},
+			[]string{"shm 1 existing", "shm 1 existing unknown gone "}},
+		"found without more": {events{life(1, found, "shm", 1, bare)}, []string{"shm 1 existing unknown"}},
+		"got":                {events{life(1, get, "shm", 1)}, []string{"shm 1 unknown got"}},
+		"got, then told of as made": {
+			events{life(1, get, "shm", 1), life(2, create, "shm", 1)},
+			[]string{"shm 1 by p2", "shm 1 unknown got gone "}},
 		"found waiting for its last detach": {
 			events{life(1, create, "shm", 1), life(2, found, "shm", 1, destined)}, []string{"shm 1 by p1 marked"}},
 		"marked, found, and gone": {
@@ -119,14 +131,17 @@ func TestLives(t *testing.T) {
 				life(4, remove, "shm", 1, key(0), cause("detach")),
 			},
 			[]string{"shm 1 by p1 marked gone detach by p4"}},
-		"marked, unseen before": {events{life(1, mark, "shm", 1)}, []string{"shm 1 unknown marked"}},
+		"marked, unseen before": {events{life(1, mark, "shm", 1)}, []string{"shm 1 existing marked"}},
+		"marked, and its key told no more": {
+			events{life(1, create, "shm", 1), life(2, mark, "shm", 1), life(3, open, "shm", 1, key(0))},
+			[]string{"shm 1 by p1 marked"}},
 		"gone, unseen before": {
-			events{life(1, remove, "shm", 1, cause("rmid"))}, []string{"shm 1 unknown gone rmid by p1"}},
+			events{life(1, remove, "shm", 1, cause("rmid"))}, []string{"shm 1 existing gone rmid by p1"}},
 		"gone twice": {
 			events{life(1, remove, "sem", 1), life(2, remove, "sem", 1)},
-			[]string{"sem 1 unknown gone  by p1", "sem 1 unknown gone  by p2"}},
+			[]string{"sem 1 existing gone  by p1", "sem 1 existing gone  by p2"}},
 		"gone by a cause that is none": {
-			events{life(1, remove, "sem", 1, cause("\x1b[2J"))}, []string{"sem 1 unknown gone  by p1"}},
+			events{life(1, remove, "sem", 1, cause("\x1b[2J"))}, []string{"sem 1 existing gone  by p1"}},
 		"made again": {
 			events{life(1, create, "msg", 1), life(2, remove, "msg", 1, cause("rmid")), life(3, create, "msg", 1)},
 			[]string{"msg 1 by p3", "msg 1 by p1 gone rmid by p2"}},
@@ -160,7 +175,7 @@ func TestLives(t *testing.T) {
 			[]string{"mq 0/a by p1 gone unlink by p2"}},
 		"a name that has another number": {
 			events{life(1, create, mq, 0, queue("/a", 3)), life(2, open, mq, 0, queue("/a", 4))},
-			[]string{"mq 0/a #4 existing unknown"}},
+			[]string{"mq 0/a #4 existing unknown", "mq 0/a #3 by p1 gone "}},
 		"neither name nor number": {events{life(1, create, mq, 0, queue("", 0))}, nil},
 		"no such event":           {events{life(1, nothing, "msg", 1)}, nil},
 	} {
@@ -368,6 +383,53 @@ func TestOutlived(t *testing.T) {
 	}
 }
 
+// TestReplaced: what was replaced is gone since then, and counts, but not as an event.
+func TestReplaced(t *testing.T) {
+	v := applied(Limits{}, life(1, event.ObjectCreate, "shm", 1), life(2, event.ObjectCreate, "shm", 1))
+	n := v.Namespaces()[0]
+	o := n.Gone()[0]
+	check(t, []any{o.Removed, o.Cause, o.Observed, o.Remover == nil}, []any{at(2), event.Cause(""), event.ObservedReuse, true})
+	check(t, []uint64{n.Removed, n.RemovedBy("")}, []uint64{1, 1})
+	check(t, v.Totals(), Totals{Events: 2, Created: 2})
+}
+
+// TestGetter: of what a call made or found it is told whose that was.
+func TestGetter(t *testing.T) {
+	box := &event.Container{ID: "c0ffee"}
+	in := func(e *event.Event) { e.Container = box }
+	v := applied(Limits{}, life(1, event.ObjectGet, "shm", 1, in), life(2, event.ObjectGet, "shm", 1))
+	o := v.Namespaces()[0].Objects()[0]
+	check(t, []any{o.Getter.Comm, o.Container, o.Maker == nil}, []any{"p1", box, true})
+	v.Apply(life(3, event.ObjectOpen, "shm", 2, in))
+	o = v.Namespaces()[0].Objects()[1]
+	check(t, []bool{o.Getter == nil, o.Container == nil}, []bool{true, true})
+}
+
+// TestNumbers: an event is of the object that has its number, for as long as that is known.
+func TestNumbers(t *testing.T) {
+	v := New(Limits{Gone: 2})
+	var of []uint64
+	for i := range 4 {
+		for _, typ := range []event.Type{event.ObjectCreate, event.ObjectOpen, event.ObjectFail, event.ObjectRemove} {
+			var number uint64
+			if o := v.Apply(life(i, typ, "msg", int32(i%2))); o != nil {
+				number = o.Number
+			}
+			of = append(of, number)
+		}
+	}
+	v.Apply(life(5, event.ObjectCreate, "msg", 7))
+	v.Apply(life(6, event.ObjectCreate, "msg", 8))
+	v.Apply(life(7, event.ObjectOpen, "msg", 7))
+	check(t, of, []uint64{1, 1, 0, 1, 2, 2, 0, 2, 3, 3, 0, 3, 4, 4, 0, 4})
+	var known []uint64
+	for o := range v.Objects() {
+		known = append(known, o.Number)
+		check(t, o.Namespace() == v.Namespaces()[0], true)
+	}
+	check(t, known, []uint64{3, 4, 6, 5})
+}
+
 // TestVanish: where the hooks do not tell the end of a queue, an unlinked one is
 // gone.
 func TestVanish(t *testing.T) {
@@ -376,8 +438,11 @@ func TestVanish(t *testing.T) {
 		ns := &event.Namespace{Inode: 7, Gen: 1}
 		v.Apply(&event.Event{Event: event.TraceStart, Start: &event.Start{Tier: tier}})
 		v.Apply(&event.Event{Event: event.ObjectCreate, NS: ns, Object: &event.Object{Kind: "mq", Name: "/q", Inode: new(uint64(5))}})
-		v.Apply(&event.Event{Event: event.ObjectMark, NS: ns, Object: &event.Object{Kind: "mq", Name: "/q"}})
+		v.Apply(&event.Event{Event: event.ObjectMark, Observed: event.ObservedSnapshot, NS: ns, Object: &event.Object{Kind: "mq", Name: "/q"}})
 		n := v.Find(ns)
+		for _, o := range n.Gone() {
+			check(t, o.Observed, event.ObservedSnapshot)
+		}
 		if got := []int{n.Len(), len(n.Gone())}; !slices.Equal(got, want) {
 			t.Errorf("%s: there and gone %v, want %v", tier, got, want)
 		}

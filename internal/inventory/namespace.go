@@ -21,18 +21,19 @@ type Namespace struct {
 	Processes   int                // different pids seen calling; see MaxProcesses
 	Containers  []*event.Container // whose processes were seen calling, the first one first; see MaxContainers
 
-	Existing bool             // it was there, and its birth was not seen
-	Born     time.Time        // zero: not seen
-	Maker    *event.Process   // who called; with clone the parent
-	From     *event.Namespace // where the maker was; nil: not known
-	Joiner   *event.Process   // who moved here last
-	Freed    time.Time
-	Observed event.Observed // how its end came to be known
+	Existing  bool             // it was there, and its birth was not seen
+	Born      time.Time        // zero: not seen
+	Maker     *event.Process   // who called; with clone the parent
+	Container *event.Container // the maker's
+	From      *event.Namespace // where the maker was; nil: not known
+	Joiner    *event.Process   // who moved here last
+	Freed     time.Time
+	Observed  event.Observed // how its end came to be known
 
 	Created, Opened, Got, Failed, Marked, Joined uint64
 
-	// Removed is how many objects are gone, with those that went with the
-	// namespace, without an event of their own.
+	// Removed is how many objects are gone, with those that went without an event of
+	// their own: with the namespace, or unseen.
 	Removed uint64
 
 	Forgotten   uint64 // objects that were there, for want of room

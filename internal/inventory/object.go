@@ -9,15 +9,16 @@ import (
 // Object is a queue, segment or semaphore set, or a POSIX queue. It may be another
 // one after the next event.
 type Object struct {
-	Kind  string
-	ID    int32     // not of mq
-	Key   event.Key // not of mq
-	Name  string    // mq
-	Inode *uint64   // mq; nil: not known
+	Number uint64 // in the order in which they came, from 1; no other one has it
+	Kind   string
+	ID     int32     // not of mq
+	Key    event.Key // not of mq
+	Name   string    // mq
+	Inode  *uint64   // mq; nil: not known
 
-	// Known: its creation was seen, or the kernel's list had it, so the fields of
-	// this block are facts. Else they are empty: what a caller that found it asked
-	// for is not what it has.
+	// Known: its creation was seen, the kernel's list had it, or its mark or end told
+	// them, so the fields of this block are facts. Else they are empty: what a caller
+	// that found it asked for is not what it has.
 	Known           bool
 	Size            *uint64
 	NSems           *int32
@@ -26,9 +27,11 @@ type Object struct {
 	UID, GID        *uint32
 
 	Existing  bool             // it was there, and its creation was not seen
+	Got       bool             // a call made it or found it: the hooks could not tell
 	State     *event.State     // what the kernel's list said last; nil: it was not asked
 	Maker     *event.Process   // nil: not seen
-	Container *event.Container // the maker's
+	Getter    *event.Process   // of what is Got: whose call that was
+	Container *event.Container // the maker's, or the getter's
 
 	First, Last time.Time
 	Opens       uint64         // calls that opened it, or got it where the hooks cannot tell
@@ -88,11 +91,21 @@ func newObject(home *Namespace, e *event.Event) *Object {
 // begin makes it the object that an event is about, of which nothing else is known.
 func (o *Object) begin(home *Namespace, e *event.Event) {
 	*o = Object{Kind: e.Object.Kind, Key: e.Object.Key, Name: e.Object.Name, First: e.Time, Last: e.Time, home: home}
+	switch e.Event {
+	case event.ObjectCreate:
+	case event.ObjectGet:
+		o.Got, o.Getter, o.Container = true, e.Process, e.Container
+	default:
+		o.Existing = true
+	}
 	o.Inode = event.Hold(&o.numbers.Inode, e.Object.Inode)
 	if e.Object.ID != nil {
 		o.ID = *e.Object.ID
 	}
 }
+
+// Namespace is the one that it is in, or was.
+func (o *Object) Namespace() *Namespace { return o.home }
 
 func (o *Object) id() objectID { return objectID{o.Kind, o.ID} }
 
@@ -122,7 +135,7 @@ func (o *Object) replacedBy(e *event.Event) bool {
 	case event.ObjectFound:
 		return e.Object.Key != o.Key && !o.marked && !dest(e.Object)
 	}
-	return e.Object.Key != o.Key
+	return e.Object.Key != o.Key && !(o.marked && e.Object.Key == 0)
 }
 
 func dest(o *event.Object) bool { return o.State != nil && o.State.Dest }
@@ -141,8 +154,9 @@ func (o *Object) apply(e *event.Event) {
 		o.found(e)
 	case event.ObjectMark:
 		o.mark(e)
+		o.learn(e.Object)
 	case event.ObjectCreate:
-		o.made, o.Existing = e.BootNS, false
+		o.made, o.Existing, o.Got, o.Getter = e.BootNS, false, false, nil
 		o.Key, o.First = e.Object.Key, e.Time
 		o.Maker, o.Container = e.Process, e.Container
 		o.LastUser = e.Process
@@ -176,9 +190,11 @@ func (o *Object) found(e *event.Event) {
 	if dest(e.Object) && !o.marked {
 		o.mark(e)
 	}
-	if !o.Known {
+	switch {
+	case e.Object.Bare:
+	case !o.Known:
 		o.know(e.Object)
-	} else if !e.Object.Bare {
+	default:
 		o.Mode = e.Object.Mode
 		o.UID, o.GID = event.Hold(&o.numbers.UID, e.Object.UID), event.Hold(&o.numbers.GID, e.Object.GID)
 	}

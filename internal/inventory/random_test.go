@@ -115,7 +115,7 @@ func texts(v *Inventory) iter.Seq[string] {
 		}
 		for _, n := range v.Namespaces() {
 			for _, o := range n.Gone() {
-				yield(fmt.Sprint(n.Namespace, string(o.state(&n.Namespace).AppendJSON(nil)), o.Removed, o.Cause, len(o.Uses)))
+				yield(fmt.Sprint(n.Namespace, string(o.state(&n.Namespace).AppendJSON(nil)), o.Number, o.Removed, o.Cause, len(o.Uses)))
 			}
 		}
 		yield(fmt.Sprint(v.Totals()))

@@ -27,7 +27,7 @@ func (v *Inventory) State() iter.Seq[*event.Event] {
 func (n *Namespace) state(yield func(*event.Event) bool) bool {
 	ns := n.Namespace
 	told := &event.Event{
-		Event: event.NamespaceState, NS: &ns, From: n.From, Process: n.Maker,
+		Event: event.NamespaceState, NS: &ns, From: n.From, Process: n.Maker, Container: n.Container,
 		History: &event.History{First: n.first(), Time: n.First},
 	}
 	if !yield(told) {
@@ -54,6 +54,20 @@ func (n *Namespace) first() event.Type {
 }
 
 func (o *Object) state(ns *event.Namespace) *event.Event {
+	told := &event.Event{
+		Event: event.ObjectState, NS: ns, Object: o.Told(), Process: o.Maker,
+		History: &event.History{
+			First: o.first(), Time: o.First, BootNS: o.made, Marked: o.Marked, Opens: o.Opens, LastUser: o.LastUser,
+		},
+	}
+	if !o.Got {
+		told.Container = o.Container
+	}
+	return told
+}
+
+// Told is the object as events tell it.
+func (o *Object) Told() *event.Object {
 	told := &event.Object{
 		Kind: o.Kind, Key: o.Key, Name: o.Name, Inode: o.Inode, Size: o.Size, NSems: o.NSems,
 		MaxMsg: o.MaxMsg, MsgSize: o.MsgSize, Mode: o.Mode, UID: o.UID, GID: o.GID, State: o.State, Bare: !o.Known,
@@ -61,25 +75,20 @@ func (o *Object) state(ns *event.Namespace) *event.Event {
 	if o.Kind != mq {
 		told.ID = &o.ID
 	}
-	return &event.Event{
-		Event: event.ObjectState, NS: ns, Object: told, Process: o.Maker, Container: o.Container,
-		History: &event.History{
-			First: o.first(), Time: o.First, BootNS: o.made, Marked: o.Marked, Opens: o.Opens, LastUser: o.LastUser,
-		},
-	}
+	return told
 }
 
 // first is what told of the object first, as far as it is known by now.
 func (o *Object) first() event.Type {
 	switch {
-	case o.made != 0:
-		return event.ObjectCreate
-	case o.Existing && o.Known:
-		return event.ObjectFound
-	case o.Existing:
-		return event.ObjectOpen
-	case o.Opens > 0:
+	case o.Got:
 		return event.ObjectGet
+	case !o.Existing:
+		return event.ObjectCreate
+	case o.Known:
+		return event.ObjectFound
+	case o.Opens > 0:
+		return event.ObjectOpen
 	}
 	return event.ObjectMark
 }
@@ -107,7 +116,7 @@ func (v *Inventory) restore(e *event.Event, counts bool) {
 		count(event.ObjectFound)
 		o := v.add(v.namespace(e), e)
 		o.restore(e)
-		v.index(o)
+		v.index(o, e)
 	}
 }
 
@@ -115,7 +124,7 @@ func (n *Namespace) restore(e *event.Event) {
 	h := e.History
 	n.seen(e)
 	n.First, n.Last = h.Time, h.Time
-	n.From, n.Maker = e.From, e.Process
+	n.From, n.Maker, n.Container = e.From, e.Process, e.Container
 	switch h.First {
 	case event.NamespaceCreate:
 		n.Born = h.Time
@@ -127,7 +136,9 @@ func (n *Namespace) restore(e *event.Event) {
 // learn takes in facts that are not known yet.
 func (o *Object) learn(told *event.Object) {
 	if !o.Known && !told.Bare {
-		o.Key = told.Key
+		if told.Key != 0 { // else it may have had one, and been marked
+			o.Key = told.Key
+		}
 		o.know(told)
 	}
 	if o.State == nil {
@@ -138,7 +149,8 @@ func (o *Object) learn(told *event.Object) {
 func (o *Object) restore(e *event.Event) {
 	h := e.History
 	o.First, o.Last, o.made = h.Time, h.Time, h.BootNS
-	o.Existing = h.First == event.ObjectFound || h.First == event.ObjectOpen
+	o.Got = h.First == event.ObjectGet
+	o.Existing = !o.Got && h.First != event.ObjectCreate
 	o.Maker, o.Container, o.LastUser, o.Opens = e.Process, e.Container, h.LastUser, h.Opens
 	o.marked, o.Marked = !h.Marked.IsZero(), h.Marked
 	if !e.Object.Bare {

@@ -51,6 +51,21 @@ func TestStateRestores(t *testing.T) {
 	}
 }
 
+// TestStateTellsContainers: those of makers, and of nobody else.
+func TestStateTellsContainers(t *testing.T) {
+	in := func(e *event.Event) { e.Container = &event.Container{ID: "c0ffee"} }
+	born := ofNamespace(1, event.NamespaceCreate, 0)
+	in(born)
+	v := applied(Limits{}, born, life(2, event.ObjectCreate, "shm", 1, in), life(3, event.ObjectGet, "shm", 2, in))
+	var containers []string
+	for e := range restored(t, New(Limits{}), told(v, 5)).State() {
+		if e.Container != nil {
+			containers = append(containers, string(e.Event)+" "+e.Container.ID)
+		}
+	}
+	check(t, containers, []string{"namespace.state c0ffee", "object.state c0ffee"})
+}
+
 // TestStateOfTheKnown: to be told what is known already changes nothing.
 func TestStateOfTheKnown(t *testing.T) {
 	r := newRandom(1)

@@ -55,7 +55,7 @@ func TestManyProcesses(t *testing.T) {
 		v.Apply(call(1, event.ObjectCreate, shellNS(), msg(0, 5, owner(0)), i, "a"))
 	}
 	check(t, NamespaceTitle(v.Namespaces()[0], plainOptions()),
-		"IPC namespace 4026532765 · bash[62293] · 1024+ processes seen calling · 1024 created, 0 opened, 0 failed")
+		"IPC namespace 4026532765 · bash[62293] · 1024+ processes seen calling · 1024 created, 0 opened, 0 failed, 1023 removed")
 }
 
 func TestMakerText(t *testing.T) {
