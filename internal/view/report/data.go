@@ -193,16 +193,16 @@ func (c *coder) lanes(lanes []*lane) {
 	omitted := c.trace.kept.omitted() > 0
 	for _, l := range lanes {
 		d := dataLane{
-			Name: c.text(l.String()), Inode: strconv.FormatUint(l.ns.Inode, 10), Label: c.text(l.ns.Label), Parent: laneIndex(l.parent),
-			Depth: l.depth, Host: l.ns.Initial, Born: -1, Freed: -1, Late: c.text(view.Late(l.late)), Maker: c.process(l.maker),
-			Container: c.container(l.container), Created: l.counts.Created, Opened: l.counts.Opened + l.counts.Got,
-			Failed: l.counts.Failed, Removed: l.counts.Removed, Omitted: l.omitted,
+			Name: c.text(l.String()), Inode: strconv.FormatUint(l.Inode, 10), Label: c.text(l.Label), Parent: laneIndex(l.parent),
+			Depth: l.depth, Host: l.Initial, Born: -1, Freed: -1, Late: c.text(view.Late(l.Observed)), Maker: c.process(l.Maker),
+			Container: c.container(l.Container), Created: l.Created, Opened: l.Opened + l.Got,
+			Failed: l.Failed, Removed: l.removed, Omitted: l.objects() - len(l.lives),
 		}
-		if l.born {
-			d.Born = int64(l.first)
+		if born, seen := c.trace.born(l); seen {
+			d.Born = int64(born)
 		}
-		if l.gone {
-			d.Freed = int64(l.freed)
+		if l.Ended() {
+			d.Freed = int64(c.trace.at(l.Freed))
 		}
 		if omitted && l.bins.width > 0 {
 			d.Bins = &dataBins{int64(l.bins.width), l.bins.events, l.bins.failed}
@@ -213,24 +213,24 @@ func (c *coder) lanes(lanes []*lane) {
 
 func (c *coder) objects() {
 	d := &c.out.Objects
-	for i, o := range c.trace.lives {
-		o.index = i
+	for _, o := range c.trace.lives {
+		told := o.Told()
 		d.Namespace = append(d.Namespace, o.lane.index)
-		d.Kind = append(d.Kind, c.text(o.object.Kind))
-		d.ID = append(d.ID, c.text(idText(&o.object)))
-		d.Key = append(d.Key, c.text(keyText(&o.object)))
-		d.Private = append(d.Private, bit(o.object.Kind != kindMQ && o.object.Key == 0))
+		d.Kind = append(d.Kind, c.text(o.Kind))
+		d.ID = append(d.ID, c.text(idText(told)))
+		d.Key = append(d.Key, c.text(keyText(told)))
+		d.Private = append(d.Private, bit(o.Kind != kindMQ && o.Key == 0))
 		d.Born = append(d.Born, int64(o.born))
-		d.Before = append(d.Before, bit(o.before)+2*bit(o.unclear))
-		d.Maker = append(d.Maker, c.process(o.maker))
-		d.Container = append(d.Container, c.container(o.container))
-		d.Remover = append(d.Remover, c.process(o.remover))
-		d.Cause = append(d.Cause, c.text(string(o.cause)))
-		d.Late = append(d.Late, c.text(view.Late(o.late)))
+		d.Before = append(d.Before, bit(o.Existing)+2*bit(o.Got))
+		d.Maker = append(d.Maker, c.process(o.maker()))
+		d.Container = append(d.Container, c.container(o.Container))
+		d.Remover = append(d.Remover, c.process(o.Remover))
+		d.Cause = append(d.Cause, c.text(string(o.Cause)))
+		d.Late = append(d.Late, c.text(view.Late(o.Observed)))
 		d.Size = append(d.Size, c.text(o.size()))
-		d.Mode = append(d.Mode, c.text(o.mode()))
-		d.Owner = append(d.Owner, owner(&o.object))
-		d.Marked = append(d.Marked, when(o.marked, o.markedAt))
+		d.Mode = append(d.Mode, c.text(modeText(told)))
+		d.Owner = append(d.Owner, o.owner())
+		d.Marked = append(d.Marked, when(!o.Marked.IsZero(), c.trace.at(o.Marked)))
 		d.End = append(d.End, when(o.gone, o.end))
 	}
 }
@@ -239,16 +239,12 @@ func (c *coder) events() {
 	d := &c.out.Events
 	kept, before := c.trace.kept.all()
 	for _, r := range kept {
-		object := -1
-		if r.life != nil && !r.life.dropped {
-			object = r.life.index
-		}
 		d.At = append(d.At, int64(r.at))
 		d.Seq = append(d.Seq, r.seq)
 		d.Type = append(d.Type, c.text(string(r.typ)))
 		d.Namespace = append(d.Namespace, laneIndex(r.lane))
 		d.From = append(d.From, laneIndex(r.from))
-		d.Object = append(d.Object, object)
+		d.Object = append(d.Object, c.trace.line(r.number))
 		d.Asked = append(d.Asked, c.ask(r.object))
 		d.Process = append(d.Process, c.process(r.process))
 		d.Container = append(d.Container, c.container(r.container))
@@ -277,30 +273,6 @@ func when(is bool, at time.Duration) int64 {
 		return -1
 	}
 	return max(0, int64(at))
-}
-
-func owner(o *event.Object) int64 {
-	if o.UID == nil {
-		return -1
-	}
-	return int64(*o.UID)
-}
-
-func (o *life) size() string {
-	if !o.facts {
-		return ""
-	}
-	if text := view.ObjectSize(o.object.Size, o.object.NSems, o.object.MaxMsg, o.object.MsgSize); text != "-" {
-		return text
-	}
-	return ""
-}
-
-func (o *life) mode() string {
-	if !o.facts {
-		return ""
-	}
-	return modeText(&o.object)
 }
 
 func idText(o *event.Object) string {

@@ -150,16 +150,16 @@ func (t *Trace) account() []string {
 	} else if t.lost.Places > 0 {
 		a = append(a, fmt.Sprintf("%d lost in the kernel, %d on the way to the log, at most %d more not seen", t.lost.Kernel, t.lost.Output, t.lost.AtMost))
 	}
-	return append(a, fmt.Sprintf("%d events are on this page", t.counts.Events))
+	return append(a, fmt.Sprintf("%d events are on this page", t.events))
 }
 
 func (t *Trace) figures(lanes []*lane) []figure {
 	born, ended := 0, 0
 	for _, l := range lanes {
-		if l.born {
+		if _, seen := t.born(l); seen {
 			born++
 		}
-		if l.gone {
+		if l.Ended() {
 			ended++
 		}
 	}
@@ -170,19 +170,19 @@ func (t *Trace) figures(lanes []*lane) []figure {
 			left++
 		case !o.gone:
 			still++
-		case o.cause == event.CauseNamespace:
+		case o.Cause == event.CauseNamespace:
 			cleared++
 		}
-		if o.before {
+		if o.Existing {
 			before++
 		}
 	}
-	lost := t.lost.Kernel + t.lost.Output
+	lost, failed := t.lost.Kernel+t.lost.Output, t.known.Totals().Failed
 	return []figure{
 		{grouped(len(lanes)), noun(len(lanes), "namespace"), fmt.Sprintf("%d born, %d ended", born, ended), false},
 		{grouped(t.objects), noun(t.objects, "object"), existingNote(before, still), false},
 		{grouped(left), "left behind", fmt.Sprintf("%d more went with their namespaces", cleared), left > 0},
-		{grouped(t.counts.Failed), "failed", limitNote(len(t.reached)), t.counts.Failed > 0},
+		{grouped(failed), "failed", limitNote(len(t.reached)), failed > 0},
 		{grouped(lost), "lost", t.lossNote(), lost+t.lost.AtMost > 0},
 	}
 }
@@ -240,12 +240,12 @@ func (t *Trace) leftRows() (rows []leftRow, more int) {
 			continue
 		}
 		made := t.clock(o.born)[:len("15:04:05.000")]
-		if o.unclear {
+		if o.Got {
 			made = "by " + made
 		}
 		rows = append(rows, leftRow{
-			Object: o.name(), Key: safe(keyText(&o.object)), Namespace: laneText(o.lane),
-			Maker: processText(o.maker), Made: made, Index: i,
+			Object: o.name(), Key: safe(o.key()), Namespace: laneText(o.lane),
+			Maker: processText(o.maker()), Made: made, Index: i,
 		})
 	}
 	return rows, more
@@ -253,18 +253,17 @@ func (t *Trace) leftRows() (rows []leftRow, more int) {
 
 // name is "shm 7, 64 KiB".
 func (o *life) name() string {
-	name := strings.TrimSpace(safe(o.object.Kind + " " + idText(&o.object)))
 	if size := o.size(); size != "" {
-		name += ", " + safe(size)
+		return o.called() + ", " + safe(size)
 	}
-	return name
+	return o.called()
 }
 
 func laneText(l *lane) string {
 	if l == nil {
 		return "not known"
 	}
-	return strings.TrimSpace(l.String() + " " + view.Safe(l.ns.Label, 40))
+	return strings.TrimSpace(l.String() + " " + view.Safe(l.Label, 40))
 }
 
 func processText(p *event.Process) string {
@@ -295,19 +294,16 @@ func (t *Trace) laneRows(lanes []*lane) (rows []laneRow, more int) {
 	for _, l := range shown {
 		row := laneRow{
 			Name: laneText(l), Parent: "–", Born: "there before", Ended: "–",
-			Created: l.counts.Created + l.counts.Got, Failed: l.counts.Failed, Removed: l.counts.Removed,
+			Created: l.Created + l.Got, Failed: l.Failed, Removed: l.removed, There: l.Len(),
 		}
 		if l.parent != nil {
 			row.Parent = laneText(l.parent)
 		}
-		if l.born {
-			row.Born = t.clock(l.first)
+		if born, seen := t.born(l); seen {
+			row.Born = t.clock(born)
 		}
-		if l.gone {
-			row.Ended = t.clock(l.freed)
-		}
-		for _, n := range l.there {
-			row.There += n
+		if l.Ended() {
+			row.Ended = t.clock(t.at(l.Freed))
 		}
 		rows = append(rows, row)
 	}

@@ -1,124 +1,90 @@
 package report
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
 )
-
-// laneID tells namespaces apart: inode numbers come back at once.
-type laneID struct {
-	inode uint64
-	gen   uint32
-	id    uint64
-}
 
 // lane is one IPC namespace.
 type lane struct {
-	ns        event.Namespace
-	index     int // in the order of the page
-	depth     int // below the namespace that it was born in
-	parent    *lane
-	first     time.Duration // seen
-	born      bool          // seen; then first is when
-	freed     time.Duration
-	gone      bool
-	late      event.Observed // how its end came to be known
-	maker     *event.Process
-	container *event.Container // the maker's
-	counts    counts
-	bins      bins
-
-	ids     map[objectID]*life // System V objects that are there
-	names   map[string]*life   // POSIX queues by name
-	inodes  map[uint64]*life   // and by inode number
-	there   map[string]int     // objects that are there, by kind
-	omitted int                // objects without a line of their own
+	*inventory.Namespace
+	index   int // in the order of the page
+	depth   int // below the namespace that it was born in
+	parent  *lane
+	removed uint64 // events that told of it
+	bins    bins
+	lives   []*life // of its objects
+	before  int     // objects that were gone before what is shown begins
 }
 
-func (l *lane) String() string { return l.ns.String() }
-
-// lane is that of a namespace, made where it is a new one. nil: there are too many.
-func (t *Trace) lane(ns *event.Namespace, at time.Duration) *lane {
-	if l := t.known(ns); l != nil {
-		return l
+// admits says whether an event is of a namespace that has a lane, or may get one.
+func (t *Trace) admits(e *event.Event) bool {
+	if e.NS == nil || !(e.Event.IsObject() || e.Event.IsNamespace()) {
+		return false
 	}
-	id := laneID{ns.Inode, ns.Gen, ns.ID}
-	if len(t.order) >= t.limits.Namespaces {
-		t.pass(id)
-		return nil
+	if len(t.order) < t.limits.Namespaces || t.known.Find(e.NS) != nil {
+		return true
 	}
-	l := &lane{ns: *ns, index: -1, first: at, ids: map[objectID]*life{}, names: map[string]*life{}, inodes: map[uint64]*life{}, there: map[string]int{}}
-	t.lanes[id] = l
-	t.order = append(t.order, l)
-	return l
+	t.pass(e.NS)
+	return false
 }
 
 // mostBeyond bounds how many namespaces past the limit are told apart.
 const mostBeyond = 1 << 16
 
-func (t *Trace) pass(id laneID) {
+func (t *Trace) pass(ns *event.Namespace) {
 	if t.beyond == nil {
-		t.beyond = map[laneID]bool{}
+		t.beyond = map[event.Namespace]bool{}
 	}
 	if len(t.beyond) < mostBeyond {
-		t.beyond[id] = true
+		t.beyond[event.Namespace{Inode: ns.Inode, Gen: ns.Gen, ID: ns.ID}] = true
 	}
 }
 
-// known is the lane of a namespace that has one.
-func (t *Trace) known(ns *event.Namespace) *lane {
-	if ns == nil {
-		return nil
+// lane is that of a namespace, nil where it has none.
+func (t *Trace) lane(ns *event.Namespace) *lane { return t.lanes[t.known.Find(ns)] }
+
+// enter is the lane of a namespace, made where that is known since now. nil: nothing is
+// known of it.
+func (t *Trace) enter(ns *event.Namespace) *lane {
+	n := t.known.Find(ns)
+	l := t.lanes[n]
+	if l == nil && n != nil {
+		l = &lane{Namespace: n, index: -1}
+		t.lanes[n] = l
+		t.order = append(t.order, l)
 	}
-	return t.lanes[laneID{ns.Inode, ns.Gen, ns.ID}]
+	return l
 }
 
-// namespace notes an event of a namespace as such.
-func (t *Trace) namespace(l *lane, e *event.Event) {
-	at := t.at(e.Time)
-	switch e.Event {
-	case event.NamespaceCreate:
-		l.born, l.first, l.maker, l.container, l.parent = true, at, e.Process, e.Container, t.known(e.From)
-	case event.NamespaceState:
-		if l.parent == nil {
-			l.maker, l.container, l.parent = e.Process, e.Container, t.known(e.From)
-		}
-	case event.NamespaceFree:
-		if l.gone {
-			return
-		}
-		l.gone, l.freed, l.late = true, at, e.Observed
-		for _, o := range l.open() {
-			t.end(o, at, event.CauseNamespace, nil, e.Observed)
-			o.cleared = true
-		}
-	}
+// born says when, where that was seen in this trace.
+func (t *Trace) born(l *lane) (at time.Duration, seen bool) {
+	at = t.at(l.Born)
+	return at, !l.Born.IsZero() && at >= 0
 }
 
-// open are the objects that are there, in the order in which they came.
-func (l *lane) open() []*life {
-	there := make([]*life, 0, len(l.ids)+len(l.names)+len(l.inodes))
-	for _, o := range l.ids {
-		there = append(there, o)
-	}
-	for _, o := range l.names {
-		there = append(there, o)
-	}
-	for _, o := range l.inodes {
-		if l.names[o.object.Name] != o {
-			there = append(there, o)
+// objects is how many there were.
+func (l *lane) objects() int { return l.Len() + int(l.Removed+l.Forgotten) - l.before }
+
+// there is how many objects of a kind are there, as far as it is known.
+func (l *lane) there(kind string) (n int) {
+	for _, o := range l.Objects() {
+		if o.Kind == kind {
+			n++
 		}
 	}
-	slices.SortFunc(there, func(a, b *life) int { return cmp.Compare(a.number, b.number) })
-	return there
+	return n
 }
 
 // arrange puts lanes into the order of the page: the host's first, children under the
 // namespace that they were born in, otherwise as they came.
 func (t *Trace) arrange() []*lane {
+	for _, l := range t.order {
+		l.parent = t.lane(l.From)
+	}
 	children := map[*lane][]*lane{}
 	for _, l := range t.order {
 		if l.descends() {
@@ -153,7 +119,7 @@ func (l *lane) descends() bool {
 }
 
 func initialFirst(l *lane) int {
-	if l.ns.Initial {
+	if l.Initial {
 		return 1
 	}
 	return 0

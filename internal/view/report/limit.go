@@ -106,7 +106,7 @@ func (t *Trace) fail(l *lane, e *event.Event) {
 		}
 		known = &limit{
 			reach: at, number: len(t.reached), name: name, certainty: certainty, first: t.at(e.Time),
-			there: l.there[e.Object.Kind], by: e.Process,
+			there: l.there(e.Object.Kind), by: e.Process,
 		}
 		t.reached[at] = known
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/journal"
 )
 
@@ -32,6 +33,13 @@ func (l Limits) orDefault() Limits {
 		return otherwise
 	}
 	return Limits{or(l.Events, 120000), or(l.Objects, 60000), or(l.Namespaces, 4000), or(l.Traces, 32), or(l.Losses, 2000)}
+}
+
+// inventory bounds the one of a trace: all its namespaces stay in it, and as many of the
+// objects that are gone as can have lines. Of those that are there there are more, as one
+// that is forgotten and met again is another one to it.
+func (l Limits) inventory() inventory.Limits {
+	return inventory.Limits{Namespaces: l.Namespaces, Ended: l.Namespaces, Objects: 16 * l.Objects, Gone: l.Objects}
 }
 
 // Log is what a page is made of. It is for one goroutine.
@@ -59,17 +67,19 @@ func New(limits Limits) *Log { return &Log{limits: limits.orDefault()} }
 // Begin begins a trace, at a time. Headless: it began before. Beyond the limit of
 // traces it is counted, and what it is told is let go of.
 func (l *Log) Begin(start event.Start, headless bool, at time.Time) *Trace {
-	t := &Trace{
-		number: len(l.traces), start: start, headless: headless, origin: at, limits: l.limits,
-		lanes: map[laneID]*lane{}, kept: window{most: l.limits.Events}, blind: start.Tier == "syscall",
-	}
-	if len(l.traces) == l.limits.Traces {
+	limits := l.limits
+	if len(l.traces) == limits.Traces {
 		l.more++
-		t.limits = Limits{Events: 0, Objects: 0, Namespaces: 1, Losses: 0}
-		t.kept.most = 0
-		return t
+		limits = Limits{Events: 0, Objects: 1, Namespaces: 1, Losses: 0}
 	}
-	l.traces = append(l.traces, t)
+	t := &Trace{
+		number: len(l.traces), start: start, headless: headless, origin: at, limits: limits,
+		known: inventory.New(limits.inventory()), lanes: map[*inventory.Namespace]*lane{}, kept: window{most: limits.Events},
+	}
+	t.known.Apply(&event.Event{Event: event.TraceStart, Start: &start}) // which hooks it is of
+	if l.more == 0 {
+		l.traces = append(l.traces, t)
+	}
 	return t
 }
 

@@ -179,9 +179,10 @@ func TestLives(t *testing.T) {
 				s.what(e)
 				trace.Add(e)
 			}
+			trace.End(begin, begin, 0)
 			var got []life
 			for _, o := range trace.lives {
-				l := life{int(o.born / time.Second), -1, o.before, o.cause}
+				l := life{int(o.born / time.Second), -1, o.Existing, o.Cause}
 				if o.gone {
 					l.end = int(o.end / time.Second)
 				}
@@ -247,7 +248,7 @@ func TestParents(t *testing.T) {
 	}
 	var got []row
 	for _, l := range trace.arrange() {
-		got = append(got, row{l.ns.Inode, l.depth})
+		got = append(got, row{l.Inode, l.depth})
 	}
 	want := []row{{1, 0}, {2, 1}, {3, 2}, {4, 1}, {9, 0}, {7, 0}, {8, 0}, {6, 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -272,17 +273,37 @@ func TestLeftOut(t *testing.T) {
 	note(3, event.NamespaceCreate, 3, born(2))
 	note(4, event.ObjectCreate, 2, id(1, 5))
 	note(5, event.ObjectCreate, 3, id(1, 6))
+	note(5, event.ObjectCreate, 3, id(2, 7))
+	note(6, event.ObjectRemove, 3, id(2, 7))
 	note(6, event.NamespaceFree, 2, nothing)
 	trace.End(time.Unix(10, 0), time.Unix(20, 0), 0)
 	var inodes []uint64
 	for _, l := range trace.arrange() {
-		inodes = append(inodes, l.ns.Inode)
+		inodes = append(inodes, l.Inode)
 	}
 	if diff := cmp.Diff([]uint64{1, 3}, inodes); diff != "" {
 		t.Error(diff)
 	}
-	if len(trace.lives) != 1 || trace.lives[0].object.Key != 6 || trace.objects != 1 {
+	if len(trace.lives) != 1 || trace.lives[0].Key != 6 || trace.objects != 1 {
 		t.Errorf("%d objects, %d with a line", trace.objects, len(trace.lives))
+	}
+}
+
+// TestUnheard: an event of a type that is not known is on the page where its namespace is
+// known, and of no object; else it is counted.
+func TestUnheard(t *testing.T) {
+	trace := New(Limits{}).Begin(event.Start{}, false, time.Unix(0, 0))
+	add := func(typ event.Type, inode uint64) {
+		e := &event.Event{Event: typ, NS: &event.Namespace{Inode: inode, Gen: 1}}
+		id(1, 5)(e)
+		trace.Add(e)
+	}
+	add(event.NamespaceFound, 1)
+	add("object.weighed", 1)
+	add("object.weighed", 2)
+	trace.End(time.Unix(0, 0), time.Unix(1, 0), 0)
+	if kept, _ := trace.kept.all(); len(kept) != 2 || trace.unseen.unheard != 1 || len(trace.lives) != 0 || len(trace.order) != 1 {
+		t.Errorf("%d events on the page, %d unheard, %d objects, %d namespaces", len(kept), trace.unseen.unheard, len(trace.lives), len(trace.order))
 	}
 }
 

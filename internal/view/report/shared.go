@@ -1,9 +1,6 @@
 package report
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // sharedRow is a key or name that led to objects in several namespaces: different ones.
 type sharedRow struct {
@@ -34,7 +31,7 @@ func (s *shared) row() sharedRow {
 	row := sharedRow{Key: safe(s.key)}
 	for _, l := range s.lanes[:min(len(s.lanes), mostShared)] {
 		o := s.last[l]
-		text := strings.TrimSpace(safe(o.object.Kind + " " + idText(&o.object)))
+		text := o.called()
 		if n := s.count[l]; n > 1 {
 			text += fmt.Sprintf(" (the last of %s)", grouped(n))
 		}
@@ -49,8 +46,8 @@ func (t *Trace) sharedRows() []sharedRow {
 	type name struct{ kind, key string }
 	all, order := map[name]*shared{}, []*shared{}
 	for _, o := range t.lives {
-		key := name{o.object.Kind, keyText(&o.object)}
-		if o.object.Kind != kindMQ && o.object.Key == 0 || key.key == "" {
+		key := name{o.Kind, o.key()}
+		if o.Kind != kindMQ && o.Key == 0 || key.key == "" {
 			continue
 		}
 		if all[key] == nil {

@@ -31,6 +31,7 @@ func TestSharedRows(t *testing.T) {
 	}
 	make(1, 0, 1)
 	make(2, 0, 1)
+	trace.End(time.Unix(0, 0), time.Unix(int64(number), 0), 0)
 	want := []sharedRow{
 		{Key: "0x00000011", Objects: []string{"msg 2000 (the last of 2,000) in 1", "msg 2001 in 2"}},
 		{Key: "0x00000033", More: 3, Objects: []string{

@@ -31,17 +31,13 @@ type drawing struct {
 	strings.Builder
 	trace  *Trace
 	lanes  []*lane
-	lives  map[*lane][]*life
 	events map[*lane][]record
 	height int
 }
 
 // svg is the timeline of a trace, and how tall it is. Alone, it brings its own style.
 func (t *Trace) svg(lanes []*lane, alone bool, verdict string) (text string, tall int) {
-	d := &drawing{trace: t, lanes: lanes[:min(len(lanes), svgLanes)], lives: map[*lane][]*life{}, events: map[*lane][]record{}}
-	for _, o := range t.lives {
-		d.lives[o.lane] = append(d.lives[o.lane], o)
-	}
+	d := &drawing{trace: t, lanes: lanes[:min(len(lanes), svgLanes)], events: map[*lane][]record{}}
 	kept, _ := t.kept.all()
 	for _, r := range kept {
 		d.events[r.lane] = append(d.events[r.lane], r)
@@ -50,7 +46,7 @@ func (t *Trace) svg(lanes []*lane, alone bool, verdict string) (text string, tal
 	spare := make([]int, len(d.lanes))
 	height := svgHead
 	for i, l := range d.lanes {
-		rows[i], spare[i] = d.pack(d.lives[l])
+		rows[i], spare[i] = d.pack(l.lives)
 		height += laneHeight(len(rows[i]), spare[i])
 	}
 	if len(lanes) > svgLanes {
@@ -113,7 +109,7 @@ func (d *drawing) about(verdict string) string {
 		words = append(words, verdict)
 	}
 	words = append(words, fmt.Sprintf("%d %s, %d %s, %d failed calls, %d events lost", len(t.order), noun(len(t.order), "IPC namespace"),
-		t.objects, noun(t.objects, "object"), t.counts.Failed, t.lost.Kernel+t.lost.Output))
+		t.objects, noun(t.objects, "object"), t.known.Totals().Failed, t.lost.Kernel+t.lost.Output))
 	return strings.Join(words, ". ")
 }
 
@@ -165,11 +161,12 @@ func (d *drawing) pack(lives []*life) (rows [][]*life, spare int) {
 func (d *drawing) lane(l *lane, rows [][]*life, spare, y int) {
 	height := laneHeight(len(rows), spare)
 	from, to := d.x(d.trace.from), d.x(d.trace.to)
-	if l.born {
-		from = d.x(l.first)
+	born, seen := d.trace.born(l)
+	if seen {
+		from = d.x(born)
 	}
-	if l.gone {
-		to = d.x(l.freed)
+	if l.Ended() {
+		to = d.x(d.trace.at(l.Freed))
 	}
 	fmt.Fprintf(d, `<g><path class="rule" d="M0 %dH%d"/>`, y, svgWidth)
 	fmt.Fprintf(d, `<rect class="alive" x="%.1f" y="%d" width="%.1f" height="%d"/>`, from, y+1, max(to-from, 1), height-2)
@@ -178,11 +175,11 @@ func (d *drawing) lane(l *lane, rows [][]*life, spare, y int) {
 		fmt.Fprintf(d, `<path class="branch" d="M%d %dv10h7"/>`, indent-9, y+1)
 	}
 	d.textAt(indent, y+15, "name", l.String())
-	d.textAt(indent, y+28, "label", cutTo(safe(l.ns.Label), 26))
-	if l.born {
+	d.textAt(indent, y+28, "label", cutTo(safe(l.Label), 26))
+	if seen {
 		fmt.Fprintf(d, `<path class="birth" d="M%.1f %dV%d"/>`, from, y+1, y+height-1)
 	}
-	if l.gone {
+	if l.Ended() {
 		fmt.Fprintf(d, `<path class="death" d="M%.1f %dV%d"/>`, to, y+1, y+height-1)
 	}
 	d.marks(l, y)
@@ -242,7 +239,7 @@ func weight(r record) int {
 // a stroke where somebody removed it.
 func (d *drawing) object(o *life, y int) {
 	x, end := d.x(o.born), d.until(o)
-	kind := kindClass(o.object.Kind)
+	kind := kindClass(o.Kind)
 	h := svgRow - 3
 	fmt.Fprintf(d, `<g class="%s"><title>%s</title>`, kind, escape(d.objectTitle(o)))
 	switch {
@@ -251,31 +248,31 @@ func (d *drawing) object(o *life, y int) {
 	default:
 		fmt.Fprintf(d, `<rect class="bar" x="%.1f" y="%d" width="%.1f" height="%d"/>`, x, y, end-x, h)
 	}
-	if o.before {
+	if o.Existing {
 		fmt.Fprintf(d, `<path class="before" d="M%.1f %dv%d"/>`, x, y, h)
 	}
-	if o.marked {
-		marked := d.x(o.markedAt)
+	if !o.Marked.IsZero() {
+		marked := d.x(d.trace.at(o.Marked))
 		fmt.Fprintf(d, `<rect class="marked" x="%.1f" y="%d" width="%.1f" height="%d"/>`, marked, y, max(end-marked, 0), h)
 	}
-	if o.gone && o.cause != event.CauseNamespace {
+	if o.gone && o.Cause != event.CauseNamespace {
 		fmt.Fprintf(d, `<path class="end" d="M%.1f %dv%d"/>`, end, y-1, h+2)
 	}
-	if name := strings.TrimSpace(safe(o.object.Kind+" "+idText(&o.object)) + " " + safe(keyText(&o.object))); end-x > 40 {
+	if name := strings.TrimSpace(safe(o.Kind+" "+o.id()) + " " + safe(o.key())); end-x > 40 {
 		fmt.Fprintf(d, `<text class="inside" x="%.1f" y="%d">%s</text>`, x+5, y+9, escape(cutTo(name, int((end-x-8)/6.2))))
 	}
 	d.WriteString("</g>")
 }
 
 func (d *drawing) objectTitle(o *life) string {
-	text := safe(o.object.Kind+" "+idText(&o.object)+" "+keyText(&o.object)) + ", made by " + processText(o.maker)
+	text := safe(o.Kind+" "+o.id()+" "+o.key()) + ", made by " + processText(o.maker())
 	switch {
 	case !o.gone:
 		return text + ", still there at the end"
-	case o.cause == "":
+	case o.Cause == "":
 		return text + ", gone, cause not known"
 	}
-	return text + ", gone: " + safe(string(o.cause))
+	return text + ", gone: " + safe(string(o.Cause))
 }
 
 func kindClass(kind string) string {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipctrace/ipctrace/internal/event"
+	"github.com/ipctrace/ipctrace/internal/inventory"
 )
 
 // Trace is one trace of a log.
@@ -19,21 +20,20 @@ type Trace struct {
 	missing  uint64        // lines, at least
 
 	limits  Limits
-	lanes   map[laneID]*lane
+	known   *inventory.Inventory // of what happened in the namespaces that have lanes
+	lanes   map[*inventory.Namespace]*lane
 	order   []*lane
-	beyond  map[laneID]bool // namespaces past the limit, as far as they are told apart
-	lives   []*life
-	objects int // that there were
-	ended   int // of lives, those that are gone
-	omitted int // objects that have no line of their own
+	beyond  map[event.Namespace]bool // namespaces past the limit, as far as they are told apart
+	lives   []*life                  // as they came; there are some when the trace has ended
+	objects int                      // that there were
+	omitted int                      // of them, those that have no line of their own
 	kept    window
+	events  uint64
 	bins    bins // of all events
-	counts  counts
 	reached map[reach]*limit
 	losses  []loss
 	lost    lostTotals
 	unseen  unseen
-	blind   bool // the hooks do not tell the end of unlinked queues
 }
 
 // unseen are events that no lane shows.
@@ -41,11 +41,6 @@ type unseen struct {
 	unplaced uint64 // of a namespace that was not readable
 	beyond   uint64 // of namespaces past the limit
 	unheard  uint64 // of types that this program does not know
-}
-
-// counts of what happened in a trace or in a namespace, as it was told.
-type counts struct {
-	Events, Created, Opened, Got, Failed, Marked, Removed, Joined, Found uint64
 }
 
 // loss is a place where events are missing.
@@ -67,34 +62,50 @@ func (t *Trace) Add(e *event.Event) {
 	case e.Lost != nil:
 		t.lose(e.Lost)
 	}
-	l, o := t.follow(e)
+	l, object := t.apply(e)
 	if l == nil {
 		t.unseen.add(e)
 		return
 	}
-	t.counts.add(e)
-	l.counts.add(e)
-	at := t.at(e.Time)
-	failed := e.Event == event.ObjectFail
-	t.bins.add(at, failed)
-	l.bins.add(at, failed)
-	if failed {
-		t.fail(l, e)
-	}
+	t.count(l, e)
 	if e.Event.IsState() {
 		return
 	}
-	from := t.known(e.From)
 	t.kept.add(record{
-		at: at, seq: e.Seq, typ: e.Event, lane: l, life: o, from: from, object: e.Object, process: e.Process,
+		at: t.at(e.Time), seq: e.Seq, typ: e.Event, lane: l, number: object, from: t.lane(e.From), object: e.Object, process: e.Process,
 		container: e.Container, syscall: e.Syscall, abi: e.ABI, word: word(e), observed: e.Observed,
 	})
+}
+
+// apply takes an event in, and says in which lane it is, nil for none, and the number of
+// its object, 0 for none.
+func (t *Trace) apply(e *event.Event) (l *lane, object uint64) {
+	if !t.admits(e) {
+		return nil, 0
+	}
+	if o := t.known.Apply(e); o != nil {
+		object = o.Number
+	}
+	return t.enter(e.NS), object
+}
+
+func (t *Trace) count(l *lane, e *event.Event) {
+	at, failed := t.at(e.Time), e.Event == event.ObjectFail
+	t.events++
+	t.bins.add(at, failed)
+	l.bins.add(at, failed)
+	switch e.Event {
+	case event.ObjectFail:
+		t.fail(l, e)
+	case event.ObjectRemove:
+		l.removed++
+	}
 }
 
 func (u *unseen) add(e *event.Event) {
 	switch {
 	case e.Event.IsState() || strings.HasPrefix(string(e.Event), "trace."):
-	case !e.Event.IsObject() && !e.Event.IsNamespace():
+	case !slices.Contains(event.Types, e.Event):
 		u.unheard++
 	case e.NS == nil:
 		u.unplaced++
@@ -113,30 +124,33 @@ func word(e *event.Event) string {
 
 // Note takes in an event that is not shown itself, for what it says of objects and
 // namespaces that are.
-func (t *Trace) Note(e *event.Event) { t.follow(e) }
+func (t *Trace) Note(e *event.Event) {
+	if t.admits(e) {
+		t.known.Note(e)
+		t.enter(e.NS)
+	}
+}
 
 // End ends the trace. It is shown from a time to another; lines are missing, at least so many.
 func (t *Trace) End(from, to time.Time, missing uint64) {
 	t.from, t.to, t.missing = t.at(from), max(t.at(to), t.at(from)), missing
+	t.settle()
 	t.leaveOut()
+	for _, l := range t.order {
+		t.objects += l.objects()
+	}
+	t.omitted = t.objects - len(t.lives)
 }
 
-// leaveOut lets go of what was gone before what is shown begins.
+// leaveOut lets go of the namespaces that ended before what is shown begins.
 func (t *Trace) leaveOut() {
-	known := len(t.lives)
-	inhabited := map[*lane]bool{}
-	t.lives = slices.DeleteFunc(t.lives, func(o *life) bool { return o.gone && o.end < t.from })
-	for _, o := range t.lives {
-		inhabited[o.lane] = true
-	}
-	t.objects -= known - len(t.lives)
-	past := func(l *lane) bool { return l != nil && l.gone && l.freed < t.from && !inhabited[l] }
-	for _, l := range t.order {
-		if past(l.parent) {
-			l.parent = nil
+	t.order = slices.DeleteFunc(t.order, func(l *lane) bool {
+		past := l.Ended() && t.at(l.Freed) < t.from && len(l.lives) == 0
+		if past {
+			delete(t.lanes, l.Namespace)
 		}
-	}
-	t.order = slices.DeleteFunc(t.order, past)
+		return past
+	})
 }
 
 func (t *Trace) lose(l *event.Lost) {
@@ -157,52 +171,4 @@ func (t *Trace) lose(l *event.Lost) {
 		t.losses[last].to = t.at(l.To)
 		t.losses[last].Count += l.Count
 	}
-}
-
-func (c *counts) add(e *event.Event) {
-	c.Events++
-	switch e.Event {
-	case event.ObjectCreate:
-		c.Created++
-	case event.ObjectOpen:
-		c.Opened++
-	case event.ObjectGet:
-		c.Got++
-	case event.ObjectFail:
-		c.Failed++
-	case event.ObjectMark:
-		c.Marked++
-	case event.ObjectRemove:
-		c.Removed++
-	case event.NamespaceJoin:
-		c.Joined++
-	case event.ObjectFound:
-		c.Found++
-	}
-}
-
-// follow notes what an event says of its namespace and its object. Without a namespace,
-// or past the limit of namespaces, there is neither.
-func (t *Trace) follow(e *event.Event) (*lane, *life) {
-	if e.NS == nil || !(e.Event.IsObject() || e.Event.IsNamespace()) {
-		return nil, nil
-	}
-	l := t.lane(e.NS, t.at(e.Time))
-	if l == nil {
-		return nil, nil
-	}
-	if e.NS.Label != "" {
-		l.ns.Label = e.NS.Label
-	}
-	if e.Event != event.NamespaceFree && e.Event != event.ObjectRemove {
-		l.gone = false // it was taken to have ended, and something happens in it
-	}
-	if e.Event.IsNamespace() {
-		t.namespace(l, e)
-		return l, nil
-	}
-	if e.Object == nil || e.Event == event.ObjectFail || !identified(e.Object) {
-		return l, nil
-	}
-	return l, t.object(l, e)
 }

@@ -12,7 +12,7 @@ type record struct {
 	seq       uint64
 	typ       event.Type
 	lane      *lane
-	life      *life // nil: of no object that is known
+	number    uint64 // of its object; 0: none that is known
 	from      *lane
 	object    *event.Object
 	process   *event.Process
