@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/kerneltest"
 	"github.com/ipctrace/ipctrace/internal/view"
 	"github.com/ipctrace/ipctrace/internal/view/screen"
+	"golang.org/x/sys/unix"
 )
 
 // panicName is a command of this test's that breaks while it has the terminal: what
@@ -224,6 +226,51 @@ func TestScreenEnds(t *testing.T) {
 			t.Error(term.file("error"))
 		}
 	})
+}
+
+// TestScreenStalls: also a terminal that takes no output any more, as of a connection that
+// stalls, does not keep a signal from ending it.
+func TestScreenStalls(t *testing.T) {
+	term := newTerminal(t, 200, 60)
+	before, err := unix.IoctlGetTermios(int(term.slave.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("ipctrace", "replay", "--speed", "0.01x", rootsLog(t))
+	cmd.Env = append(os.Environ(), "TERM=xterm")
+	cmd.Stdin, cmd.Stdout, cmd.SysProcAttr = term.slave, term.slave, &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() }).Stop()
+	term.awaitScreen("▶ 0.01x")
+	term.taking.Lock()
+	for full, written := 0, 0; full < 20; written++ { // often: a little goes into a full one
+		if written == 1000 {
+			t.Fatal("the terminal takes what it is not asked to")
+		}
+		if _, err := term.master.WriteString("?\x7f"[written%2:][:1]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if term.full() {
+			full++
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "took no output") {
+		t.Errorf("%v: %s", cmd.ProcessState, &said)
+	}
+	after, err := unix.IoctlGetTermios(int(term.slave.Fd()), unix.TCGETS)
+	if diff := cmp.Diff(before, after); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	term.taking.Unlock()
+	term.await("\x1b[?1049l")
 }
 
 // TestScreenStops: Ctrl-Z gives the terminal to the shell, fg takes it back.

@@ -21,6 +21,8 @@ type terminal struct {
 	master, slave *os.File
 	columns, rows uint16
 
+	taking sync.Mutex // held: the terminal takes no output
+
 	mu  sync.Mutex
 	got bytes.Buffer
 }
@@ -56,6 +58,8 @@ func newTerminal(t *testing.T, columns, rows uint16) *terminal {
 			if err != nil {
 				return
 			}
+			term.taking.Lock()
+			term.taking.Unlock() //nolint:staticcheck // it only waits
 		}
 	}()
 	t.Cleanup(func() {
@@ -73,6 +77,17 @@ func (term *terminal) resize(columns, rows uint16) {
 	if err := unix.IoctlSetWinsize(int(term.master.Fd()), unix.TIOCSWINSZ, size); err != nil {
 		term.t.Fatal(err)
 	}
+}
+
+// full says whether who writes to it has to wait.
+func (term *terminal) full() bool {
+	term.t.Helper()
+	fds := []unix.PollFd{{Fd: int32(term.slave.Fd()), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds, 300)
+	if err != nil && err != unix.EINTR {
+		term.t.Fatal(err)
+	}
+	return n == 0 && err == nil
 }
 
 func (term *terminal) text() string {
