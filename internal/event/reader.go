@@ -106,29 +106,33 @@ func part[T any, P interface {
 }
 
 // number reads a number; 0 where the line has none.
-func number[N int | int32 | int64 | uint32 | uint64](r *reader, name string, to *N) {
-	if !r.has(name) {
-		return
+func number[N integer](r *reader, name string, to *N) {
+	if r.has(name) {
+		*to = parseInteger[N](r)
 	}
-	digits := r.digits()
-	if N(0)-1 > 0 {
-		n, err := strconv.ParseUint(string(digits), 10, 64)
-		*to = N(n)
-		r.odd = r.odd || err != nil || uint64(*to) != n
-		return
-	}
-	n, err := strconv.ParseInt(string(digits), 10, 64)
-	*to = N(n)
-	r.odd = r.odd || err != nil || int64(*to) != n
 }
 
 // known reads a number that is nil where the line has none.
-func known[N int32 | int64 | uint32 | uint64](r *reader, name string, to **N) {
-	before := len(r.b)
-	var n N
-	if number(r, name, &n); len(r.b) < before {
-		*to = &n
+func known[N integer](r *reader, name string, to **N) {
+	if r.has(name) {
+		*to = new(parseInteger[N](r))
 	}
+}
+
+type integer interface {
+	int | int32 | int64 | uint32 | uint64
+}
+
+func parseInteger[N integer](r *reader) N {
+	digits := string(r.digits())
+	if N(0)-1 < 0 { // signed
+		n, err := strconv.ParseInt(digits, 10, 64)
+		r.odd = r.odd || err != nil || int64(N(n)) != n
+		return N(n)
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	r.odd = r.odd || err != nil || uint64(N(n)) != n
+	return N(n)
 }
 
 // word reads a text of few letters.
