@@ -82,7 +82,7 @@ type Observed string
 const (
 	ObservedHook     Observed = ""         // the kernel told it as it happened
 	ObservedSnapshot Observed = "snapshot" // a look at what is there showed it
-	ObservedReuse    Observed = "reuse"    // the kernel gave its inode number to another namespace
+	ObservedReuse    Observed = "reuse"    // the kernel gave its inode number, id or name to another one
 )
 
 // Event is one line of the log. Strings that come from other processes (Comm,

@@ -288,22 +288,46 @@ func (v *Inventory) removed(n *Namespace, o *Object, e *event.Event) *Object {
 	return o
 }
 
-// index makes an object the one that its id or name leads to. A queue that had the
-// name before is there no more.
+// index makes an object the one that its id or name leads to.
 func (v *Inventory) index(o *Object, e *event.Event) {
 	if o.Kind == mq {
-		for _, other := range o.home.queues.rivals(o) {
-			v.replace(other, e)
-		}
+		v.oust(o, e)
 	}
 	o.home.index(o)
 }
 
+// oust makes room for a queue: what had its number is gone, and what had its name and
+// another number was unlinked, and is there as long as somebody has it open.
+func (v *Inventory) oust(o *Object, e *event.Event) {
+	for _, other := range o.home.queues.rivals(o) {
+		unseen := &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse}
+		switch {
+		case other.Inode == nil || o.Inode == nil || *other.Inode == *o.Inode:
+			v.replace(other, e)
+		case other.made > e.BootNS: // and what a list had before that
+			o.mark(unseen)
+		case v.blind:
+			v.vanish(other, unseen)
+		default:
+			o.home.unindex(other)
+			other.mark(unseen)
+			o.home.index(other)
+		}
+	}
+}
+
 // replace puts an object to those that are gone whose end was not seen: an event shows
-// that its id, number or name is another one's.
+// that its id or number is another one's. That may be from a list which is older than
+// the newest end.
 func (v *Inventory) replace(o *Object, e *event.Event) {
 	v.drop(o)
-	v.bury(o, &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse})
+	end := &event.Event{Time: e.Time, BootNS: e.BootNS, Observed: event.ObservedReuse}
+	if gone := &o.home.gone; gone.len > 0 {
+		end.BootNS = max(end.BootNS, gone.back().ended)
+	}
+	v.bury(o, end)
+	o.cleared = true
+	v.totals.Cleared++
 }
 
 // vanish puts an unlinked queue to those that are gone where its end will not be
@@ -372,10 +396,20 @@ func (v *Inventory) bury(o *Object, e *event.Event) {
 	o.home.gone.pushBack(&o.inOrder, o)
 }
 
+// mostLooked is how many of the objects that are gone are looked at for one.
+const mostLooked = 4096
+
 // confirm takes in the end of an object that was taken to have gone with its
 // namespace: a queue that somebody has open outlives it.
 func (v *Inventory) confirm(n *Namespace, e *event.Event) *Object {
+	if v.totals.Cleared == 0 {
+		return nil
+	}
+	looked := 0
 	for o := range n.gone.backward() {
+		if looked++; looked > mostLooked {
+			break
+		}
 		if !o.cleared || !o.is(e.Object) {
 			continue
 		}
@@ -491,16 +525,20 @@ func (v *Inventory) Object(e *event.Event) *Object {
 	return nil
 }
 
-// Objects are those known in all namespaces: first those that are gone, as they went,
-// then those that are there, touched longest ago first.
-func (v *Inventory) Objects() iter.Seq[*Object] {
-	return func(yield func(*Object) bool) {
+// Objects are those known in all namespaces, and whether they are gone: first those that
+// are, as they went, then those that are there, touched longest ago first.
+func (v *Inventory) Objects() iter.Seq2[*Object, bool] {
+	return func(yield func(*Object, bool) bool) {
 		for o := range v.gone.all() {
-			if !yield(o) {
+			if !yield(o, true) {
 				return
 			}
 		}
-		v.objects.all()(yield)
+		for o := range v.objects.all() {
+			if !yield(o, false) {
+				return
+			}
+		}
 	}
 }
 

@@ -175,7 +175,18 @@ func TestLives(t *testing.T) {
 			[]string{"mq 0/a by p1 gone unlink by p2"}},
 		"a name that has another number": {
 			events{life(1, create, mq, 0, queue("/a", 3)), life(2, open, mq, 0, queue("/a", 4))},
-			[]string{"mq 0/a #4 existing unknown", "mq 0/a #3 by p1 gone "}},
+			[]string{"mq 0/a #3 by p1 marked", "mq 0/a #4 existing unknown"}},
+		"a name that has another number, told late": {
+			events{life(1, create, mq, 0, queue("/a", 3)), life(2, found, mq, 0, queue("/a", 4)), life(2, mark, mq, 0, queue("/a", 3)),
+				life(3, remove, mq, 0, queue("/a", 3), cause("unlink"))},
+			[]string{"mq 0/a #4 existing", "mq 0/a #3 by p1 marked gone unlink by p3"}},
+		"a name that had another number in an older list": {
+			events{life(3, create, mq, 0, queue("/a", 4)), life(2, found, mq, 0, queue("/a", 3))},
+			[]string{"mq 0/a #4 by p3", "mq 0/a #3 existing marked"}},
+		"a list older than what it shows to be gone": {
+			events{life(1, create, "shm", 7), life(1, create, "shm", 8), life(10, remove, "shm", 8, cause("rmid")),
+				life(5, found, "shm", 7, key(6)), life(5, found, "shm", 8)},
+			[]string{"shm 7 existing", "shm 8 by p1 gone rmid by p10", "shm 7 by p1 gone "}},
 		"neither name nor number": {events{life(1, create, mq, 0, queue("", 0))}, nil},
 		"no such event":           {events{life(1, nothing, "msg", 1)}, nil},
 	} {
@@ -390,7 +401,7 @@ func TestReplaced(t *testing.T) {
 	o := n.Gone()[0]
 	check(t, []any{o.Removed, o.Cause, o.Observed, o.Remover == nil}, []any{at(2), event.Cause(""), event.ObservedReuse, true})
 	check(t, []uint64{n.Removed, n.RemovedBy("")}, []uint64{1, 1})
-	check(t, v.Totals(), Totals{Events: 2, Created: 2})
+	check(t, v.Totals(), Totals{Events: 2, Created: 2, Cleared: 1})
 }
 
 // TestGetter: of what a call made or found it is told whose that was.

@@ -42,6 +42,9 @@ func (l *list[T]) moveToBack(n *node[T]) {
 // front is the first element. There must be one.
 func (l *list[T]) front() *T { return l.root.next.of }
 
+// back is the last element. There must be one.
+func (l *list[T]) back() *T { return l.root.prev.of }
+
 // all are the elements. The one that is being looked at may be removed.
 func (l *list[T]) all() iter.Seq[*T] {
 	return func(yield func(*T) bool) {

@@ -50,7 +50,7 @@ type Object struct {
 	numbers            event.Numbers // what Inode, Size, …, GID point at
 
 	marked  bool
-	cleared bool  // gone with its namespace, without an event of its own
+	cleared bool  // gone without an event of its own
 	made    int64 // CLOCK_BOOTTIME ns of its creation; 0: not seen
 	listed  int64 // of the kernel's list that had it last
 	ended   int64 // of its end

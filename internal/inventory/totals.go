@@ -24,7 +24,7 @@ type Totals struct {
 	Freed           uint64
 	NamespacesFound uint64 // were there, born unseen
 
-	Cleared uint64 // objects that went without an event of their own: with their namespace, or unlinked
+	Cleared uint64 // objects that went without an event of their own: with their namespace, unlinked, or unseen
 
 	Lost    uint64 // never reached this program
 	Skipped uint64 // runs of hooks the kernel skipped: at most so many more

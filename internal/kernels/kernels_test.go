@@ -101,7 +101,11 @@ func (f *failures) add(entry string, job JobResult, out TestOutput) {
 	for _, failed := range out.Failures {
 		note(failed.Name, failed.Log)
 	}
-	if len(out.Failures) == 0 {
+	switch {
+	case len(out.Failures) > 0:
+	case out.NoTests:
+		note("no tests", nil)
+	default:
 		note(fmt.Sprintf("exit status %d", job.Status), strings.Split(job.Output, "\n"))
 	}
 }

@@ -27,7 +27,7 @@ func totalsText(t inventory.Totals) string {
 			Count(t.ObjectsFound, "object"), Count(t.NamespacesFound, "namespace"))
 	}
 	if t.Cleared > 0 {
-		text += fmt.Sprintf("\ngone with their namespaces, besides: %s", Count(t.Cleared, "object"))
+		text += fmt.Sprintf("\ngone without an event of their own, besides: %s", Count(t.Cleared, "object"))
 	}
 	return text + forgottenText(t)
 }

@@ -198,7 +198,7 @@ func (c *coder) lanes(lanes []*lane) {
 			Container: c.container(l.Container), Created: l.Created, Opened: l.Opened + l.Got,
 			Failed: l.Failed, Removed: l.removed, Omitted: l.objects() - len(l.lives),
 		}
-		if born, seen := c.trace.born(l); seen {
+		if born, seen := c.trace.birth(l); seen {
 			d.Born = int64(born)
 		}
 		if l.Ended() {

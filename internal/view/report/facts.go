@@ -156,7 +156,7 @@ func (t *Trace) account() []string {
 func (t *Trace) figures(lanes []*lane) []figure {
 	born, ended := 0, 0
 	for _, l := range lanes {
-		if _, seen := t.born(l); seen {
+		if _, seen := t.birth(l); seen {
 			born++
 		}
 		if l.Ended() {
@@ -299,7 +299,7 @@ func (t *Trace) laneRows(lanes []*lane) (rows []laneRow, more int) {
 		if l.parent != nil {
 			row.Parent = laneText(l.parent)
 		}
-		if born, seen := t.born(l); seen {
+		if born, seen := t.birth(l); seen {
 			row.Born = t.clock(born)
 		}
 		if l.Ended() {

@@ -14,6 +14,7 @@ type lane struct {
 	index   int // in the order of the page
 	depth   int // below the namespace that it was born in
 	parent  *lane
+	born    bool   // in this trace
 	removed uint64 // events that told of it
 	bins    bins
 	lives   []*life // of its objects
@@ -47,24 +48,25 @@ func (t *Trace) pass(ns *event.Namespace) {
 // lane is that of a namespace, nil where it has none.
 func (t *Trace) lane(ns *event.Namespace) *lane { return t.lanes[t.known.Find(ns)] }
 
-// enter is the lane of a namespace, made where that is known since now. nil: nothing is
-// known of it.
-func (t *Trace) enter(ns *event.Namespace) *lane {
-	n := t.known.Find(ns)
+// enter is the lane of an event's namespace, made where that is known since now. nil:
+// nothing is known of it.
+func (t *Trace) enter(e *event.Event) *lane {
+	n := t.known.Find(e.NS)
+	if n == nil {
+		return nil
+	}
 	l := t.lanes[n]
-	if l == nil && n != nil {
+	if l == nil {
 		l = &lane{Namespace: n, index: -1}
 		t.lanes[n] = l
 		t.order = append(t.order, l)
 	}
+	l.born = l.born || e.Event == event.NamespaceCreate
 	return l
 }
 
-// born says when, where that was seen in this trace.
-func (t *Trace) born(l *lane) (at time.Duration, seen bool) {
-	at = t.at(l.Born)
-	return at, !l.Born.IsZero() && at >= 0
-}
+// birth says when, where that was seen in this trace.
+func (t *Trace) birth(l *lane) (at time.Duration, seen bool) { return t.at(l.Born), l.born }
 
 // objects is how many there were.
 func (l *lane) objects() int { return l.Len() + int(l.Removed+l.Forgotten) - l.before }

@@ -25,8 +25,8 @@ type life struct {
 // was gone before what is shown begins; and where there are too many, what went first
 // has none, then what was touched longest ago.
 func (t *Trace) settle() {
-	for o := range t.known.Objects() {
-		l := &life{o, t.lanes[o.Namespace()], t.at(o.First), t.at(o.Removed), !o.Removed.IsZero()}
+	for o, gone := range t.known.Objects() {
+		l := &life{o, t.lanes[o.Namespace()], t.at(o.First), t.at(o.Removed), gone}
 		if l.gone && l.end < t.from {
 			l.lane.before++
 			continue

@@ -64,23 +64,28 @@ type Verdict struct {
 // New is a log without traces.
 func New(limits Limits) *Log { return &Log{limits: limits.orDefault()} }
 
-// Begin begins a trace, at a time. Headless: it began before. Beyond the limit of
-// traces it is counted, and what it is told is let go of.
+// Begin begins a trace, at a time. Headless: it began before. It is on the page when it
+// has ended. Beyond the limit of traces it is counted, and what it is told is let go of.
 func (l *Log) Begin(start event.Start, headless bool, at time.Time) *Trace {
 	limits := l.limits
 	if len(l.traces) == limits.Traces {
-		l.more++
 		limits = Limits{Events: 0, Objects: 1, Namespaces: 1, Losses: 0}
 	}
 	t := &Trace{
-		number: len(l.traces), start: start, headless: headless, origin: at, limits: limits,
+		log: l, number: len(l.traces), start: start, headless: headless, origin: at, limits: limits,
 		known: inventory.New(limits.inventory()), lanes: map[*inventory.Namespace]*lane{}, kept: window{most: limits.Events},
 	}
 	t.known.Apply(&event.Event{Event: event.TraceStart, Start: &start}) // which hooks it is of
-	if l.more == 0 {
-		l.traces = append(l.traces, t)
-	}
 	return t
+}
+
+// add adds a trace that has ended.
+func (l *Log) add(t *Trace) {
+	if len(l.traces) == l.limits.Traces {
+		l.more++
+		return
+	}
+	l.traces = append(l.traces, t)
 }
 
 // Traces is how many are on the page.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -365,5 +366,39 @@ func TestBounds(t *testing.T) {
 	}
 	if got := trace.warnings(); len(got) != 5 {
 		t.Errorf("%d warnings: %q", len(got), got)
+	}
+}
+
+// TestOnlyEnded: a trace that is over before what is shown begins is not on the page.
+func TestOnlyEnded(t *testing.T) {
+	log := New(Limits{})
+	for range 2 {
+		log.Begin(event.Start{Host: "past"}, false, time.Unix(0, 0))
+	}
+	log.Begin(event.Start{Host: "shown"}, false, time.Unix(5, 0)).End(time.Unix(5, 0), time.Unix(6, 0), 0)
+	var page strings.Builder
+	if err := log.HTML(&page); err != nil || log.Traces() != 1 {
+		t.Fatalf("%d traces, %v", log.Traces(), err)
+	}
+	if text := page.String(); !strings.Contains(text, "IPC on shown") || strings.Contains(text, "past") {
+		t.Error(text)
+	}
+}
+
+// TestClocks: neither a clock that was set back nor one that nobody read hides a birth or
+// an end.
+func TestClocks(t *testing.T) {
+	trace := New(Limits{}).Begin(event.Start{}, false, time.Unix(10, 0))
+	ns := &event.Namespace{Inode: 1, Gen: 1}
+	trace.Add(&event.Event{Event: event.NamespaceCreate, Time: time.Unix(9, 0), NS: ns})
+	end := &event.Event{Event: event.ObjectRemove, NS: ns}
+	id(1, 5)(end)
+	trace.Add(end)
+	trace.End(time.Time{}, time.Unix(11, 0), 0)
+	if at, seen := trace.birth(trace.order[0]); !seen || at != -time.Second {
+		t.Errorf("born at %v, seen %v", at, seen)
+	}
+	if len(trace.lives) != 1 || !trace.lives[0].gone {
+		t.Errorf("%d objects", len(trace.lives))
 	}
 }

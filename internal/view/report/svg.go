@@ -161,7 +161,7 @@ func (d *drawing) pack(lives []*life) (rows [][]*life, spare int) {
 func (d *drawing) lane(l *lane, rows [][]*life, spare, y int) {
 	height := laneHeight(len(rows), spare)
 	from, to := d.x(d.trace.from), d.x(d.trace.to)
-	born, seen := d.trace.born(l)
+	born, seen := d.trace.birth(l)
 	if seen {
 		from = d.x(born)
 	}

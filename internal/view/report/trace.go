@@ -11,6 +11,7 @@ import (
 
 // Trace is one trace of a log.
 type Trace struct {
+	log      *Log
 	number   int // of those in the log, from 0
 	start    event.Start
 	stop     *event.Stop // nil: the log ends before it did
@@ -86,7 +87,7 @@ func (t *Trace) apply(e *event.Event) (l *lane, object uint64) {
 	if o := t.known.Apply(e); o != nil {
 		object = o.Number
 	}
-	return t.enter(e.NS), object
+	return t.enter(e), object
 }
 
 func (t *Trace) count(l *lane, e *event.Event) {
@@ -127,7 +128,7 @@ func word(e *event.Event) string {
 func (t *Trace) Note(e *event.Event) {
 	if t.admits(e) {
 		t.known.Note(e)
-		t.enter(e.NS)
+		t.enter(e)
 	}
 }
 
@@ -140,6 +141,7 @@ func (t *Trace) End(from, to time.Time, missing uint64) {
 		t.objects += l.objects()
 	}
 	t.omitted = t.objects - len(t.lives)
+	t.log.add(t)
 }
 
 // leaveOut lets go of the namespaces that ended before what is shown begins.

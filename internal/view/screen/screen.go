@@ -30,7 +30,7 @@ var open atomic.Pointer[Screen]
 // Screen has a terminal until it is closed.
 type Screen struct {
 	program *tea.Program
-	out     *os.File
+	out     *gauge
 	memory  *memory
 	ended   chan struct{} // closed when the terminal has been given back
 
@@ -74,10 +74,10 @@ type Filter interface {
 // Open takes the terminal over, which Close gives back. Keys come from in; nil: there
 // are none.
 func Open(in, out *os.File, look Look, controls Controls, opts view.Options) *Screen {
-	s := &Screen{out: out, memory: new(memory), ended: make(chan struct{})}
+	s := &Screen{out: &gauge{File: out}, memory: new(memory), ended: make(chan struct{})}
 	m := newModel(look, controls, s.memory, opts.Complete())
 	options := []tea.ProgramOption{
-		tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler(), // which main does
+		tea.WithOutput(s.out), tea.WithInput(nil), tea.WithoutSignalHandler(), // which main does
 		tea.WithFPS(framesPerSecond),
 	}
 	if in != nil {
@@ -150,28 +150,6 @@ func (s *Screen) Close() error {
 		return err
 	}
 	return nil
-}
-
-// patience is how long a terminal may take no output while it is given back.
-const patience = 2 * time.Second
-
-var errStalled = fmt.Errorf("the terminal took no output for %v", patience)
-
-// await waits until the terminal has been given back. One that takes no output, as when
-// a connection stalls, loses what it has not taken: a write waits for that.
-func (s *Screen) await() error {
-	for wait, stalled := patience, error(nil); ; wait, stalled = 100*time.Millisecond, errStalled {
-		select {
-		case <-s.ended:
-			return stalled
-		case <-time.After(wait):
-		}
-		fd := int(s.out.Fd())
-		_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH)
-		// That wakes nobody who waits to write; starting does (__start_tty, drivers/tty/tty_io.c).
-		_ = unix.IoctlSetInt(fd, unix.TCXONC, unix.TCOOFF)
-		_ = unix.IoctlSetInt(fd, unix.TCXONC, unix.TCOON)
-	}
 }
 
 // GiveBack is deferred in goroutines that run beside a screen: should one panic, the
