@@ -15,9 +15,9 @@ type gauge struct {
 	taken atomic.Int64
 }
 
-// Write writes little by little, so that it can be told whether the terminal takes any.
+// Write writes large frames in parts, so that it can be told whether the terminal takes any.
 func (g *gauge) Write(b []byte) (n int, err error) {
-	const step = 512
+	const step = 4096
 	for n < len(b) && err == nil {
 		var took int
 		took, err = g.File.Write(b[n:min(n+step, len(b))])
