@@ -254,7 +254,7 @@ func TestScreenStalls(t *testing.T) {
 		if _, err := term.master.WriteString("?\x7f"[written%2:][:1]); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // a frame for each key
 		if term.full() {
 			full++
 		}

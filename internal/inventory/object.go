@@ -104,6 +104,14 @@ func (o *Object) begin(home *Namespace, e *event.Event) {
 	}
 }
 
+// MadeBy is who made it, or may have; nil: nobody saw.
+func (o *Object) MadeBy() *event.Process {
+	if o.Got {
+		return o.Getter
+	}
+	return o.Maker
+}
+
 // Namespace is the one that it is in, or was.
 func (o *Object) Namespace() *Namespace { return o.home }
 

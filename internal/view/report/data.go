@@ -222,7 +222,7 @@ func (c *coder) objects() {
 		d.Private = append(d.Private, bit(o.Kind != kindMQ && o.Key == 0))
 		d.Born = append(d.Born, int64(o.born))
 		d.Before = append(d.Before, bit(o.Existing)+2*bit(o.Got))
-		d.Maker = append(d.Maker, c.process(o.maker()))
+		d.Maker = append(d.Maker, c.process(o.MadeBy()))
 		d.Container = append(d.Container, c.container(o.Container))
 		d.Remover = append(d.Remover, c.process(o.Remover))
 		d.Cause = append(d.Cause, c.text(string(o.Cause)))

@@ -245,7 +245,7 @@ func (t *Trace) leftRows() (rows []leftRow, more int) {
 		}
 		rows = append(rows, leftRow{
 			Object: o.name(), Key: safe(o.key()), Namespace: laneText(o.lane),
-			Maker: processText(o.maker()), Made: made, Index: i,
+			Maker: processText(o.MadeBy()), Made: made, Index: i,
 		})
 	}
 	return rows, more

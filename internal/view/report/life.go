@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/inventory"
 	"github.com/ipctrace/ipctrace/internal/view"
 )
@@ -51,14 +50,6 @@ func (t *Trace) line(number uint64) int {
 
 // left says whether the trace saw the object made and not removed.
 func (o *life) left() bool { return !o.gone && !o.Existing }
-
-// maker is who made it, or may have.
-func (o *life) maker() *event.Process {
-	if o.Got {
-		return o.Getter
-	}
-	return o.Maker
-}
 
 func (o *life) owner() int64 {
 	if o.UID == nil {

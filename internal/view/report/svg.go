@@ -265,7 +265,7 @@ func (d *drawing) object(o *life, y int) {
 }
 
 func (d *drawing) objectTitle(o *life) string {
-	text := safe(o.Kind+" "+o.id()+" "+o.key()) + ", made by " + processText(o.maker())
+	text := safe(o.Kind+" "+o.id()+" "+o.key()) + ", made by " + processText(o.MadeBy())
 	switch {
 	case !o.gone:
 		return text + ", still there at the end"

@@ -167,12 +167,8 @@ func matches(f Filter, e *event.Event, in *inventory.Inventory) bool {
 
 // asMade is the event of an object's making, as far as it is known.
 func asMade(ns *event.Namespace, o *inventory.Object) *event.Event {
-	by := o.Maker
-	if o.Got {
-		by = o.Getter
-	}
 	return &event.Event{
-		Event: event.ObjectCreate, NS: ns, Process: by, Container: o.Container,
+		Event: event.ObjectCreate, NS: ns, Process: o.MadeBy(), Container: o.Container,
 		Object: &event.Object{Kind: o.Kind, ID: &o.ID, Key: o.Key, Name: o.Name},
 	}
 }
