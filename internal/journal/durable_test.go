@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,8 +123,13 @@ func disk(t *testing.T, bytes int) string {
 }
 
 // TestDiskFull: recording pauses, and goes on when there is room. What was lost
-// meanwhile is said, in its place.
+// meanwhile is said, in its place, also when nothing but the end comes behind it.
 func TestDiskFull(t *testing.T) {
+	t.Run("more comes", func(t *testing.T) { diskFull(t, 100) })
+	t.Run("nothing comes", func(t *testing.T) { diskFull(t, 0) })
+}
+
+func diskFull(t *testing.T, more int) {
 	dir := disk(t, 1<<20)
 	var told warnings
 	cfg := config(t)
@@ -146,14 +152,15 @@ func TestDiskFull(t *testing.T) {
 		return text[len(text)-1] == '\n'
 	})
 	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT, "size=16777216"))
-	await(t, func() bool { return len(told.all()) == 2 })
-	for range 100 {
+	if more > 0 {
+		await(t, func() bool { return len(told.all()) == 2 })
+	}
+	for range more {
 		n++
 		write(t, j, create(n))
 	}
 	write(t, j, stop(uint64(n)))
 	must(t, j.Close())
-	all := events(t, cfg.File)
 	r := whole(t, cfg.File)
 	if r.Lost.Output == 0 || r.Events+r.Lost.Output != uint64(n) {
 		t.Errorf("%d events + %d lost, want %d", r.Events, r.Lost.Output, n)
@@ -162,12 +169,22 @@ func TestDiskFull(t *testing.T) {
 	if total.Dropped != r.Lost.Output || total.Written != r.Events || total.Delivered != total.Written+total.Dropped {
 		t.Errorf("%+v", total)
 	}
+	lossInPlace(t, events(t, cfg.File), n)
+}
+
+// lossInPlace holds what each loss says against the objects, which are numbered
+// from 1 to last, that are missing there.
+func lossInPlace(t *testing.T, all []*event.Event, last int) {
+	t.Helper()
 	for i, e := range all {
 		if e.Lost == nil {
 			continue
 		}
-		missing := uint64(*all[i+1].Object.ID - lastObject(all[:i]) - 1)
-		if missing != e.Lost.Count {
+		next := int32(last + 1)
+		if at := slices.IndexFunc(all[i:], func(e *event.Event) bool { return e.Object != nil }); at >= 0 {
+			next = *all[i+at].Object.ID
+		}
+		if missing := uint64(next - lastObject(all[:i]) - 1); missing != e.Lost.Count {
 			t.Errorf("%d lost by the log, %d objects are missing there", e.Lost.Count, missing)
 		}
 	}
