@@ -212,7 +212,7 @@ func namesNow(c *cobra.Command, containers []nsresolve.Container) *container.Nam
 	var engines container.Sockets
 	engines.Docker, _ = c.Flags().GetString("docker")
 	engines.CRI, _ = c.Flags().GetString("cri")
-	names, err := container.Open(engines)
+	names, err := container.Open(engines, func() {})
 	if err != nil || names == nil {
 		return nil
 	}

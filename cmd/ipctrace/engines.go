@@ -10,6 +10,7 @@ import (
 	"github.com/ipctrace/ipctrace/internal/event"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/stream"
+	"github.com/ipctrace/ipctrace/internal/view/screen"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/spf13/pflag"
 )
@@ -32,7 +33,7 @@ func checkEngines(s container.Sockets) error {
 
 // openNames begins to ask engines, and says which of them is not there.
 func openNames(engines container.Sockets, stderr io.Writer) (*container.Names, error) {
-	names, err := container.Open(engines)
+	names, err := container.Open(engines, screen.GiveBack)
 	if err != nil {
 		return nil, err
 	}

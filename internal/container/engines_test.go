@@ -45,7 +45,7 @@ func dockerd(t *testing.T, answer http.HandlerFunc) (socket string) {
 // names asks engines of the test's own.
 func names(t *testing.T, s Sockets) *Names {
 	t.Helper()
-	n, err := Open(s)
+	n, err := Open(s, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}

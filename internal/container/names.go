@@ -105,8 +105,9 @@ type entry struct {
 }
 
 // Open begins to ask the engines behind sockets. It is nil where there are none.
-// That an engine is not there is no error: it may come. To be closed.
-func Open(s Sockets) (*Names, error) {
+// That an engine is not there is no error: it may come. What asks defers guard, so that
+// it can recover, as the goroutines of a caller that holds a terminal do. To be closed.
+func Open(s Sockets, guard func()) (*Names, error) {
 	if s == (Sockets{}) {
 		return nil, nil
 	}
@@ -123,10 +124,10 @@ func Open(s Sockets) (*Names, error) {
 			return nil, fmt.Errorf("CRI: %w", err)
 		}
 	}
-	return open(docker, cri, time.Now), nil
+	return open(docker, cri, time.Now, guard), nil
 }
 
-func open(docker, cri engine, now func() time.Time) *Names {
+func open(docker, cri engine, now func() time.Time, guard func()) *Names {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Names{
 		docker: docker, cri: cri, now: now, patience: patience, stop: cancel,
@@ -134,7 +135,10 @@ func open(docker, cri engine, now func() time.Time) *Names {
 	}
 	n.idle = sync.NewCond(&n.mu)
 	for range askers {
-		n.askers.Go(func() { n.work(ctx) })
+		n.askers.Go(func() {
+			defer guard()
+			n.work(ctx)
+		})
 	}
 	return n
 }

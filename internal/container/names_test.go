@@ -73,7 +73,7 @@ func (c *clock) advance(d time.Duration) {
 func begin(t *testing.T, docker, cri engine) (*Names, *clock) {
 	t.Helper()
 	c := &clock{at: time.Unix(1000, 0)}
-	n := open(docker, cri, c.now)
+	n := open(docker, cri, c.now, func() {})
 	n.patience = 200 * time.Millisecond
 	t.Cleanup(func() { _ = n.Close() })
 	return n, c
@@ -110,6 +110,24 @@ func TestNames(t *testing.T) {
 	}
 	if len(f.asked) != 1 {
 		t.Errorf("asked for what is no id: %v", f.asked)
+	}
+}
+
+// TestGuard: who asks is given the time to put things in order should asking panic.
+func TestGuard(t *testing.T) {
+	recovered := make(chan any, 1)
+	f := &fakeEngine{answer: func(context.Context, string) (Info, error) { panic("it breaks") }}
+	n := open(f, nil, time.Now, func() {
+		if why := recover(); why != nil {
+			recovered <- why
+		}
+	})
+	n.Of(idOf(1), "docker")
+	if why := <-recovered; why != "it breaks" {
+		t.Errorf("recovered %v", why)
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -202,7 +220,7 @@ func TestBounds(t *testing.T) {
 
 // TestNone: without sockets nothing is asked, and no one need look.
 func TestNone(t *testing.T) {
-	n, err := Open(Sockets{})
+	n, err := Open(Sockets{}, func() {})
 	if n != nil || err != nil {
 		t.Fatal(n, err)
 	}
@@ -217,7 +235,7 @@ func TestNone(t *testing.T) {
 
 func TestSockets(t *testing.T) {
 	for _, s := range []Sockets{{Docker: "docker.sock"}, {CRI: "tcp://127.0.0.1:1"}, {CRI: "/" + strings.Repeat("x", maxSocket)}, {Docker: "unix://"}} {
-		if n, err := Open(s); err == nil {
+		if n, err := Open(s, func() {}); err == nil {
 			n.Close()
 			t.Errorf("taken: %+v", s)
 		}

@@ -29,7 +29,7 @@ func TestNames(t *testing.T) {
 	})}
 	go server.Serve(l)
 	defer server.Close()
-	names, err := container.Open(container.Sockets{Docker: socket})
+	names, err := container.Open(container.Sockets{Docker: socket}, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +56,7 @@ type visits struct {
 	next, count int
 	visit       func(i int, look Look)
 	done        chan bool // whether the thread has ended
+	broken      *broken   // what it ended with, if it panicked
 }
 
 // Look looks into an IPC namespace: ns is an open /proc/PID/ns/ipc.
@@ -90,7 +92,8 @@ func (r *Reader) Close() {
 }
 
 // Each calls visit so many times, on the thread. There it may look into a namespace,
-// once each time. The error is that there is no thread.
+// once each time. A panic of the thread is the caller's, who may have a terminal to give
+// back. The error is that there is no thread.
 func (r *Reader) Each(count int, visit func(i int, look Look)) error {
 	v := &visits{count: count, visit: visit, done: make(chan bool)}
 	for v.next < v.count {
@@ -102,6 +105,9 @@ func (r *Reader) Each(count int, visit func(i int, look Look)) error {
 		r.visits <- v
 		if <-v.done {
 			r.visits = nil
+		}
+		if v.broken != nil {
+			panic(v.broken.String())
 		}
 	}
 	return nil
@@ -141,16 +147,34 @@ func serve(work <-chan *visits, begun chan<- error) {
 	defer home.Close()
 	t := &traveller{home: home, buf: make([]byte, 1<<12)}
 	for v := range work {
-		for v.next < v.count && !t.away {
-			v.next++
-			v.visit(v.next-1, t.look)
-		}
+		t.visit(v)
 		v.done <- t.away
 		if t.away {
 			return
 		}
 	}
 }
+
+func (t *traveller) visit(v *visits) {
+	defer func() {
+		if why := recover(); why != nil {
+			v.broken = &broken{why, debug.Stack()}
+			t.away = true // wherever it was
+		}
+	}()
+	for v.next < v.count && !t.away {
+		v.next++
+		v.visit(v.next-1, t.look)
+	}
+}
+
+// broken is a panic on another goroutine.
+type broken struct {
+	why   any
+	stack []byte
+}
+
+func (b *broken) String() string { return fmt.Sprintf("%v\n\n%s", b.why, b.stack) }
 
 // look goes into a namespace and comes home. To go home takes the same right as to go
 // anywhere else, which the root of a user namespace does not have on a

@@ -320,6 +320,33 @@ func TestEach(t *testing.T) {
 	allAtHome(t)
 }
 
+// TestEachPanics: it is the caller's panic, told with where it was. The thread is not
+// used again: it may be in another namespace.
+func TestEachPanics(t *testing.T) {
+	spaces := many(t, 2)
+	r := newReader(t)
+	broke := func() (why any) {
+		defer func() { why = recover() }()
+		_ = r.Each(len(spaces), func(i int, look sysvipc.Look) {
+			_, _ = look(spaces[i], sysvipc.What{})
+			breaks()
+		})
+		return nil
+	}
+	if why, _ := broke().(string); !strings.HasPrefix(why, "it breaks\n") || !strings.Contains(why, "sysvipc_test.breaks(") {
+		t.Errorf("panic: %s", why)
+	}
+	for i, ns := range spaces {
+		if got, err := r.Read(ns, all); err != nil || int(got.Objects[0].Key) != i+1 {
+			t.Errorf("afterwards: %+v, %v", got, err)
+		}
+	}
+	allAtHome(t)
+}
+
+//go:noinline
+func breaks() { panic("it breaks") }
+
 func countFDs(t testing.TB) int     { return count(t, "/proc/self/fd") }
 func countThreads(t testing.TB) int { return count(t, "/proc/self/task") }
 
