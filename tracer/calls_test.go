@@ -173,9 +173,10 @@ func TestKernelCalls(t *testing.T) {
 func checkSteps(t *testing.T, tier tracer.Tier, w way, steps []step) {
 	t.Helper()
 	var m maker
+	path := w.path(t)
 	want := calls(steps)
 	events, _ := trace(t, tracer.Config{Tier: tier}, func() {
-		m = run(t, nil, w.path(t), append(append([]string{"-unshare"}, w.flags...), ops(steps)...)...)
+		m = run(t, nil, path, append(append([]string{"-unshare"}, w.flags...), ops(steps)...)...)
 	}, m.number(len(want)))
 	if len(m.results) != len(want) {
 		t.Fatalf("ipcmaker made %d calls, want %d", len(m.results), len(want))

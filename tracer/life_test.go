@@ -79,13 +79,16 @@ var multiplexed = []string{"msgget", "shmget", "semget", "msgctl", "shmctl", "se
 func (w way) args(args ...string) []string { return slices.Concat(w.flags, args) }
 
 // usable are the ways into this kernel, with removals as C libraries make them.
-func usable() []way {
+func usable(t *testing.T) []way {
 	all := ways()
 	if runtime.GOARCH == "amd64" {
 		all = append(all, way{abi: tracer.I386, ipc: true, path: kerneltest.Maker32, flags: []string{"-ipc", "-ipc64"}})
 	}
 	if !haveX32() {
 		all = slices.DeleteFunc(all, func(w way) bool { return w.abi == tracer.X32 })
+	}
+	if !kerneltest.Have32(t) {
+		all = slices.DeleteFunc(all, func(w way) bool { return w.abi == tracer.I386 || w.abi == tracer.ARM32 })
 	}
 	return all
 }
@@ -163,7 +166,7 @@ func agree[T any](t *testing.T, cfg tracer.Config, work func(*recording) []witne
 func TestKernelRemove(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[deed]) {
-			for _, w := range usable() {
+			for _, w := range usable(t) {
 				k := fmt.Sprint(key())
 				m := run(t, nil, w.path(t), w.args("-unshare", "uid:1000",
 					"msgget:"+k+":01640", "shmget:"+k+":100:01604", "semget:"+k+":2:01600", "semget:0:1:0600",
@@ -220,7 +223,7 @@ func TestKernelMark(t *testing.T) {
 	}
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[deed]) {
-			for _, w := range usable() {
+			for _, w := range usable(t) {
 				for _, last := range lasts {
 					if w.abi == tracer.X32 && last.own {
 						continue

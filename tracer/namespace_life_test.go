@@ -196,7 +196,7 @@ func TestKernelJoin(t *testing.T) {
 	host := uint64(inode(t, "/proc/self/ns/ipc"))
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[move]) {
-			for _, w := range usable() {
+			for _, w := range usable(t) {
 				if w.ipc { // setns is no call of ipc(2)
 					continue
 				}
@@ -239,7 +239,7 @@ func TestKernelWaysIn(t *testing.T) {
 	host := uint64(inode(t, "/proc/self/ns/ipc"))
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[move]) {
-			for _, w := range usable() {
+			for _, w := range usable(t) {
 				if w.ipc {
 					continue
 				}

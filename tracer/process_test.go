@@ -24,10 +24,10 @@ func TestKernelProcess(t *testing.T) {
 				continue
 			}
 			t.Run(w.String(), func(t *testing.T) {
-				before := boot()
+				path, before := w.path(t), boot()
 				var m maker
 				events, _ := trace(t, tracer.Config{Tier: tier}, func() {
-					m = run(t, nil, w.path(t), "-unshare", "-comm", comm, "uid:1234", "msgget:0:384")
+					m = run(t, nil, path, "-unshare", "-comm", comm, "uid:1234", "msgget:0:384")
 				}, m.number(1))
 				events = of(events, m.pid)
 				if len(events) != 1 {

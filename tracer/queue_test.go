@@ -56,8 +56,8 @@ func (w way) gone(r result, q tracer.Queue, owner uint32) deed {
 }
 
 // queueWays are those with calls on queues of their own.
-func queueWays() []way {
-	return slices.DeleteFunc(usable(), func(w way) bool { return w.ipc })
+func queueWays(t *testing.T) []way {
+	return slices.DeleteFunc(usable(t), func(w way) bool { return w.ipc })
 }
 
 // queueStep is one mq_open and what must be told of it.
@@ -94,7 +94,7 @@ func queueSteps() []queueStep {
 func TestKernelQueues(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[deed]) {
-			for _, w := range queueWays() {
+			for _, w := range queueWays(t) {
 				m, done := openQueues(t, tier, w, queueSteps())
 				all = append(all, witness[deed]{done, func(events []tracer.Event) []deed {
 					return deeds(slices.DeleteFunc(queueOnly(doneBy(events, m.pid)), func(e tracer.Event) bool { return !e.Action.Call() }))
@@ -165,7 +165,7 @@ func modeIn(t *testing.T, pid int, dir, name string, want uint64) int32 {
 func TestKernelQueueEnds(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[deed]) {
-			for _, w := range queueWays() {
+			for _, w := range queueWays(t) {
 				m := run(t, nil, w.path(t), w.args("-unshare", "keep",
 					"mq_open:a:0302:0600:1:8", "mq_unlink:a", "mq_open:a:0302:0640:2:8", "mq_unlink:a", "mq_unlink:a",
 					"mq_close", "mq_close", "mq_open:b:0302:0600", "mq_close", "mq_unlink:b", "mq_open:c:0302:0600", "mq_unlink:c")...)
@@ -202,7 +202,7 @@ func TestKernelQueueEnds(t *testing.T) {
 func TestKernelQueueFiles(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[deed]) {
-			for _, w := range queueWays() {
+			for _, w := range queueWays(t) {
 				dir := t.TempDir()
 				path := dir + "/\x1b\xfe"
 				m := run(t, nil, w.path(t), w.args("-unshare", "keep", "mount:"+dir, "fork", // the parent keeps the namespace

@@ -19,7 +19,7 @@ func TestKernelRandomLife(t *testing.T) {
 	const calls = 400
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		agree(t, tracer.Config{Tier: tier}, func(*recording) (all []witness[string]) {
-			for seed, w := range usable() {
+			for seed, w := range usable(t) {
 				dir := t.TempDir()
 				m := begin(t, w.path(t), w.args("-unshare", "-mq", "keep", "mount:"+dir, fmt.Sprintf("random:%d:%d", seed, calls), "pause")...)
 				ns := m.read(1 + calls)[0].NS

@@ -34,15 +34,16 @@ type straced struct {
 func TestStrace(t *testing.T) {
 	path := kerneltest.NeedProgram(t, "strace")
 	programs := []struct {
-		name string
-		need string
-		args []string
+		name     string
+		need     string
+		args     []string
+		ipcmaker func(testing.TB) string // runs with args
 	}{
-		{"ipcmk", "ipcmk", []string{"unshare", "--ipc", "ipcmk", "-Q", "-M", "65536", "-S", "17", "-p", "0640"}},
-		{"fakeroot", "fakeroot-sysv", []string{"fakeroot-sysv", "sh", "-c", "touch fake && chown 12:34 fake && stat -c %u fake"}},
-		{"i386", "", []string{kerneltest.Maker32(t), "-unshare", "msgget:0x77:01600", "msgget:0x77:01600", "shmget:0:4097:03600", "semget:5:-1:01600"}},
-		{"i386 ipc", "", []string{kerneltest.Maker32(t), "-unshare", "-ipc", "msgget:0x77:01600", "shmget:0:1:03600", "semget:0x99:2:0"}},
-		{"children", "", []string{"sh", "-c", "for i in 1 2 3; do unshare --ipc ipcmk -Q & done; wait"}},
+		{name: "ipcmk", need: "ipcmk", args: []string{"unshare", "--ipc", "ipcmk", "-Q", "-M", "65536", "-S", "17", "-p", "0640"}},
+		{name: "fakeroot", need: "fakeroot-sysv", args: []string{"fakeroot-sysv", "sh", "-c", "touch fake && chown 12:34 fake && stat -c %u fake"}},
+		{name: "i386", ipcmaker: kerneltest.Maker32, args: []string{"-unshare", "msgget:0x77:01600", "msgget:0x77:01600", "shmget:0:4097:03600", "semget:5:-1:01600"}},
+		{name: "i386 ipc", ipcmaker: kerneltest.Maker32, args: []string{"-unshare", "-ipc", "msgget:0x77:01600", "shmget:0:1:03600", "semget:0x99:2:0"}},
+		{name: "children", args: []string{"sh", "-c", "for i in 1 2 3; do unshare --ipc ipcmk -Q & done; wait"}},
 	}
 	kerneltest.EachTier(t, func(t *testing.T, tier tracer.Tier) {
 		for _, p := range programs {
@@ -50,13 +51,17 @@ func TestStrace(t *testing.T) {
 				if p.need != "" {
 					kerneltest.NeedProgram(t, p.need)
 				}
+				args := p.args
+				if p.ipcmaker != nil {
+					args = append([]string{p.ipcmaker(t)}, args...)
+				}
 				dir := t.TempDir()
 				log := filepath.Join(dir, "strace")
 				events, _ := traceOnce(t, tracer.Config{Tier: tier}, func() {
-					cmd := exec.Command(path, append([]string{"-f", "-e", "trace=msgget,shmget,semget,ipc", "-o", log}, p.args...)...)
+					cmd := exec.Command(path, append([]string{"-f", "-e", "trace=msgget,shmget,semget,ipc", "-o", log}, args...)...)
 					cmd.Dir = dir
 					if out, err := cmd.CombinedOutput(); err != nil {
-						t.Fatalf("%q: %v: %s", p.args, err, out)
+						t.Fatalf("%q: %v: %s", args, err, out)
 					}
 				})
 				want, pids := readStrace(t, log)

@@ -228,15 +228,19 @@ type way struct {
 }
 
 func ways(t *testing.T) []way {
-	all := []way{
-		{name: "native", command: []string{kerneltest.Maker64(t)}},
-		{name: "32 bits", command: []string{kerneltest.Maker32(t)}},
+	all := []way{{name: "native", command: []string{kerneltest.Maker64(t)}}}
+	amd64 := runtime.GOARCH == "amd64"
+	if amd64 {
+		all = append(all, way{name: "x32", command: []string{kerneltest.Maker64(t), "-x32"}, x32: true})
 	}
-	if runtime.GOARCH == "amd64" {
+	if !kerneltest.Have32(t) {
+		return all
+	}
+	all = append(all, way{name: "32 bits", command: []string{kerneltest.Maker32(t)}})
+	if amd64 {
 		all = append(all,
 			way{name: "ipc", command: []string{kerneltest.Maker32(t), "-ipc"}},
 			way{name: "ipc64", command: []string{kerneltest.Maker32(t), "-ipc", "-ipc64"}},
-			way{name: "x32", command: []string{kerneltest.Maker64(t), "-x32"}, x32: true},
 		)
 	}
 	return all

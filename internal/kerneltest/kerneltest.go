@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ipctrace/ipctrace/tracer"
+	"golang.org/x/sys/unix"
 )
 
 // NeedRoot skips where nothing can be loaded; in CI that is a failure.
@@ -74,8 +75,26 @@ func EachTier(t *testing.T, test func(*testing.T, tracer.Tier)) {
 // are built.
 func Maker64(t testing.TB) string { return path(t, maker64) }
 
-// Maker32 is the 32-bit one.
-func Maker32(t testing.TB) string { return path(t, maker32) }
+// Maker32 is the 32-bit one. A test that takes it is skipped where [Have32] says no.
+func Maker32(t testing.TB) string {
+	t.Helper()
+	if !Have32(t) {
+		t.Skip("n/a: this kernel runs no 32-bit programs")
+	}
+	return path(t, maker32)
+}
+
+// Have32 says whether the kernel runs 32-bit programs: CONFIG_IA32_EMULATION may be
+// missing, switched off at boot, or off in a virtual machine, and newer arm64 cores
+// have no such mode. Those of the kernel matrix do.
+func Have32(t testing.TB) bool {
+	t.Helper()
+	if Guest() != "" {
+		return true
+	}
+	err := exec.Command(path(t, maker32), "-h").Run()
+	return !errors.Is(err, unix.ENOEXEC)
+}
 
 var (
 	maker64 = sync.OnceValues(func() (string, error) { return maker("IPCTRACE_MAKER", runtime.GOARCH) })
