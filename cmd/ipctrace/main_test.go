@@ -31,11 +31,19 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	kerneltest.NeedRoot(t)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir:   "testdata",
+		Setup: keepRaceOptions,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},
 	})
+}
+
+// keepRaceOptions hands on those of the race detector: a script has an environment of
+// its own.
+func keepRaceOptions(env *testscript.Env) error {
+	env.Setenv("GORACE", os.Getenv("GORACE"))
+	return nil
 }
 
 // exits N COMMAND… runs a command and wants that exit status. What the command

@@ -53,14 +53,13 @@ func TestReplayScript(t *testing.T) {
 		Dir: "testdata/replay",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
-			env.Setenv("GORACE", os.Getenv("GORACE"))
 			for _, name := range []string{sessionLog, firstLog} {
 				log := users.ReplaceAll(readLog(t, name), []byte(`"$1":0`))
 				if err := os.WriteFile(filepath.Join(env.WorkDir, filepath.Base(name)), log, 0o600); err != nil {
 					return err
 				}
 			}
-			return nil
+			return keepRaceOptions(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})

@@ -20,7 +20,6 @@ import (
 	"github.com/ipctrace/ipctrace/internal/privilege"
 	"github.com/ipctrace/ipctrace/internal/snapshot"
 	"github.com/ipctrace/ipctrace/internal/stream"
-	"github.com/ipctrace/ipctrace/internal/view/screen"
 	"github.com/ipctrace/ipctrace/nsresolve"
 	"github.com/ipctrace/ipctrace/tracer"
 	"github.com/moby/sys/capability"
@@ -101,10 +100,7 @@ func openTrace(ctx context.Context, cfg tracer.Config, filter stream.Filter, eng
 	if t.tracer, err = tracer.Open(cfg); err != nil {
 		return nil, err
 	}
-	preparing.Go(func() { // those made from now on are told
-		defer screen.GiveBack()
-		_ = t.resolver.ReadCgroups(ctx)
-	})
+	preparing.Go(func() { _ = t.resolver.ReadCgroups(ctx) }) // those made from now on are told
 	t.stream.BeginLook()
 	if err := t.looks.open(ctx); err != nil {
 		return nil, err

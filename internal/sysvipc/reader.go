@@ -56,7 +56,7 @@ type visits struct {
 	next, count int
 	visit       func(i int, look Look)
 	done        chan bool // whether the thread has ended
-	broken      *broken   // what it ended with, if it panicked
+	broken      string    // the panic that it ended with, and its stack
 }
 
 // Look looks into an IPC namespace: ns is an open /proc/PID/ns/ipc.
@@ -106,8 +106,8 @@ func (r *Reader) Each(count int, visit func(i int, look Look)) error {
 		if <-v.done {
 			r.visits = nil
 		}
-		if v.broken != nil {
-			panic(v.broken.String())
+		if v.broken != "" {
+			panic(v.broken)
 		}
 	}
 	return nil
@@ -158,7 +158,7 @@ func serve(work <-chan *visits, begun chan<- error) {
 func (t *traveller) visit(v *visits) {
 	defer func() {
 		if why := recover(); why != nil {
-			v.broken = &broken{why, debug.Stack()}
+			v.broken = fmt.Sprintf("%v\n\n%s", why, debug.Stack())
 			t.away = true // wherever it was
 		}
 	}()
@@ -167,14 +167,6 @@ func (t *traveller) visit(v *visits) {
 		v.visit(v.next-1, t.look)
 	}
 }
-
-// broken is a panic on another goroutine.
-type broken struct {
-	why   any
-	stack []byte
-}
-
-func (b *broken) String() string { return fmt.Sprintf("%v\n\n%s", b.why, b.stack) }
 
 // look goes into a namespace and comes home. To go home takes the same right as to go
 // anywhere else, which the root of a user namespace does not have on a
